@@ -1,0 +1,17 @@
+# make demo: everything from a fresh machine to the report.   make test: everything from a fresh machine to green.
+PRESET ?= release
+JOBS ?= $(shell nproc)
+
+.PHONY: all setup build test demo fast clean
+all: build
+setup:
+	@scripts/setup
+build: setup
+	@mkdir -p build && cmake --preset $(PRESET) $(CMAKE_ARGS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset $(PRESET) -j $(JOBS)
+test: build
+	@ctest --preset $(PRESET) -j $(JOBS)
+fast: build
+	@ctest --preset $(PRESET) -L fast -j $(JOBS)
+clean:
+	@rm -rf build out

@@ -1,0 +1,33 @@
+// mapped_file.h: a whole file, read-only, mapped into memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "facet/status.h"
+
+namespace facet {
+
+// Owns one mapping.  Movable; views into bytes() must not outlive it.
+class MappedFile {
+ public:
+  static Result<MappedFile> open(const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::string& path() const { return path_; }
+
+ private:
+  MappedFile(const std::byte* data, std::size_t size, std::string path)
+      : data_(data), size_(size), path_(std::move(path)) {}
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::string path_;
+};
+
+// The whole of a text file of at most max_bytes.
+Result<std::string> read_text_file(const std::string& path, std::size_t max_bytes = std::size_t{1} << 32);
+
+}  // namespace facet
