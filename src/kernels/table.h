@@ -1,0 +1,87 @@
+// table.h: the inner loops of the engine, one table of functions per instruction set.
+// Plain types only: target files include this, the block headers and intrinsics, and call nothing inline from std.
+// ref is the meaning (scalar, obvious, no fast-math); every other target is a claim about it, tested op by op.
+// Integer accumulations are exact and equal on all targets; float results agree as docs/kernels/numerics.md states.
+// No op depends on how rows or tokens were split among threads: every output element is one function of its inputs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quant/q4_0.h"
+#include "quant/q8_0.h"
+
+namespace facet::kernels {
+
+// What a target needs, all present in the CPU and enabled by the OS.
+struct CpuFeatures {
+  bool avx2 = false;         // with FMA and F16C
+  bool avx512_vnni = false;  // with F, BW, DQ, VL
+  bool neon_dot = false;
+};
+
+// y[t * y_stride + r] = sum over i < k of w[r, i] * x[t, i], for tokens t < m and weight rows row_begin <= r < row_end.
+// Rows of x and w follow each other without gaps: a row of x is k floats, k/32 Q8_0 blocks or k int8 codes by the op's
+// name; w points to row 0 of the matrix in the file's own bytes.  k: a multiple of 32 for the block types, any for others.
+using Matmul = void (*)(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin,
+                        int row_end, int k) noexcept;
+// As Matmul, for weights with one scale per row: the sum is multiplied by row_scales[r] * x_scale.
+using MatmulRows = void (*)(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
+                            float x_scale, int m, int row_begin, int row_end, int k) noexcept;
+
+// How keys and values lie in a cache: position p's vector of n values starts at base + p * stride_bytes.
+enum class CacheType : int { kF32, kF16, kBF16, kI8 };  // kI8: codes of one static scale
+
+struct Table {
+  const char* name;  // "ref" "avx2" "avx512_vnni"
+  CpuFeatures needs;
+
+  // Activations to integers.  q8: ggml's runtime rule (per 32: d = absmax/127 stored as half, codes = round_half_even(x * 127/absmax)).
+  void (*quantize_q8)(Q8_0Block* out, const float* x, int k) noexcept;
+  // Static scale s > 0: clamp(round_half_even(x / s), -128, 127), by division, as quant/static_int8.h.
+  void (*quantize_static_i8)(std::int8_t* out, const float* x, float s, std::ptrdiff_t n) noexcept;
+  // In place: y = clamp(rhe(y / s), -128, 127) * s.
+  void (*fake_quantize_static_i8)(float* y, float s, std::ptrdiff_t n) noexcept;
+
+  // Matmuls, named rhs type after lhs type.  f32 activations:
+  Matmul matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0;
+  MatmulRows matmul_f32_i8, matmul_f32_i4, matmul_f32_i2;
+  // q8 activations: integer dots per block of 32, then + sum * d_w * d_x in f32, blocks in order.
+  Matmul matmul_q8_q8_0, matmul_q8_q4_0;
+  // int8 activations with one static scale: exact int32 sums, then one multiplication.
+  MatmulRows matmul_i8_i8, matmul_i8_i4, matmul_i8_i2;
+
+  // y[i] = x[i] * w[i] / sqrt(mean(x^2) + eps); w null = no weight.  y may be x.  The sum runs in f64 in ref.
+  void (*rms_norm)(float* y, const float* x, const float* w, int n, float eps) noexcept;
+  // Pairs (i, i + half) of x[2 * half] rotate by the angles whose cosines and sines are given (half of each).
+  void (*rope)(float* x, const float* cosines, const float* sines, int half) noexcept;
+  // y[i] = gelu_tanh(gate[i]) * up[i].  y may be gate or up.
+  void (*gelu_mul)(float* y, const float* gate, const float* up, std::ptrdiff_t n) noexcept;
+  void (*add)(float* y, const float* x, std::ptrdiff_t n) noexcept;              // y += x
+  void (*scale)(float* y, float a, std::ptrdiff_t n) noexcept;                   // y *= a
+  void (*add_scaled)(float* y, const float* x, float a, std::ptrdiff_t n) noexcept;  // y += a * x
+  // x = exp(x - max) / sum, in place.
+  void (*softmax)(float* x, std::ptrdiff_t n) noexcept;
+  // x = cap * tanh(x / cap), in place.
+  void (*softcap)(float* x, float cap, std::ptrdiff_t n) noexcept;
+  // log(sum(exp(x))) in f64, and the index of the first largest element.
+  double (*log_sum_exp)(const float* x, std::ptrdiff_t n) noexcept;
+  std::ptrdiff_t (*argmax)(const float* x, std::ptrdiff_t n) noexcept;
+
+  // scores[p] = dot(q, key p) * scale_k, p < n_positions; head of `size` values.
+  void (*attend_scores)(float* scores, const float* q, const void* keys, CacheType type, std::ptrdiff_t stride_bytes,
+                        float scale_k, int n_positions, int size) noexcept;
+  // out[i] += sum over p of probs[p] * value p[i] * scale_v, i < size.
+  void (*attend_mix)(float* out, const float* probs, const void* values, CacheType type, std::ptrdiff_t stride_bytes,
+                     float scale_v, int n_positions, int size) noexcept;
+  // Stores n values into one cache slot.  kI8: by quantize_static_i8 with `scale`; others: RNE (scale ignored).
+  void (*store_cache)(void* slot, const float* x, CacheType type, float scale, int n) noexcept;
+};
+
+extern const Table kRef;
+#if defined(FACET_HAVE_X86)
+extern const Table kAvx2;
+extern const Table kAvx512Vnni;
+#endif
+
+}  // namespace facet::kernels
