@@ -1,0 +1,66 @@
+// session.h: one timeline over a model: its KV cache, prefill, decode, rollback.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "engine/model.h"
+#include "facet/status.h"
+#include "kernels/registry.h"
+
+namespace facet {
+
+enum class KvType { kAuto, kF32, kF16, kBF16, kI8 };  // auto: int8 where the model carries cache scales, else f32
+
+struct SessionOptions {
+  int context = 0;         // positions at most; 0 = min(max_positions, 4096)
+  int max_batch = 256;     // tokens per internal step
+  int max_rollback = 16;   // how many of the last positions may be taken back
+  KvType kv = KvType::kAuto;
+  bool float_activations = false;  // block-quantized weights against f32 activations: for comparing with the trainer
+  bool ignore_static_scales = false;  // run a mobile model without its activation clamps (only to show what they do)
+};
+
+// Sees the inputs of linears, for calibration: x is n rows of linear.cols floats, before any activation quantization.
+using LinearObserver = std::function<void(const Linear& linear, const float* x, int n)>;
+// Sees activations where static int8 scales sit: site "layers.3.mlp.down_proj.input|output" or "layers.3.k|v" (cache).
+using SiteObserver = std::function<void(const std::string& site, const float* x, std::int64_t n)>;
+
+//   Session session = *Session::create(model, pool, {.context = 512});
+//   std::vector<float> logits(model.config().vocab_size);
+//   FACET_TRY(session.evaluate(prompt, Logits::kLast, logits));
+// One mutable timeline; use from one thread at a time.  model and pool must outlive it.  Memory is sized at creation;
+// evaluate() allocates nothing.  Results do not depend on the number of threads or on how tokens were cut into calls
+// (up to float rounding for the latter; greedy decoding is bit-identical for any thread count).
+class Session {
+ public:
+  static Result<Session> create(const Model& model, ThreadPool& pool, SessionOptions options);
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  enum class Logits { kNone, kLast, kAll };
+  // Appends tokens.  logits: V floats (kLast) or tokens.size() * V (kAll), soft-capped; empty for kNone.
+  // kInvalidArgument: a token outside the vocabulary, the context full, or logits of the wrong size; nothing changed then.
+  Status evaluate(std::span<const int> tokens, Logits wanted, std::span<float> logits);
+  int position() const;
+  // Forgets the last k positions, k <= max_rollback (or all: reset()).
+  Status rollback(int k);
+  void reset();
+
+  void set_linear_observer(LinearObserver observer);
+  void set_site_observer(SiteObserver observer);
+  std::uint64_t cache_bytes() const;
+  const SessionOptions& options() const;
+
+ private:
+  struct State;
+  explicit Session(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace facet
