@@ -60,8 +60,8 @@ int exit_code(const Status& status);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}               // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {}       // NOLINT; status must not be ok
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT; status must not be ok
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
   T& operator*() & { return value(); }
@@ -86,8 +86,8 @@ T& Result<T>::value() & {
 }
 
 // Early return on failure.  FACET_ASSIGN declares `lhs` from a Result expression.
-#define FACET_TRY(expr)                                   \
-  do {                                                    \
+#define FACET_TRY(expr)                                                                    \
+  do {                                                                                     \
     if (::facet::Status facet_status_ = (expr); !facet_status_.ok()) return facet_status_; \
   } while (0)
 #define FACET_CONCAT_(a, b) a##b

@@ -27,7 +27,7 @@ inline Half to_half(float value) {
   std::uint32_t u = std::bit_cast<std::uint32_t>(value);
   auto sign = static_cast<std::uint16_t>((u >> 16) & 0x8000u);
   u &= 0x7fffffffu;
-  if (u > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};  // NaN
+  if (u > 0x7f800000u) return {static_cast<std::uint16_t>(sign | 0x7e00u)};   // NaN
   if (u >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};  // >= 65520 rounds to infinity
   if (u < 0x38800000u) {  // below 2^-14: adding 0.5 aligns the result to the subnormal step 2^-24, the FPU rounds
     float sum = std::bit_cast<float>(u) + 0.5f;

@@ -33,8 +33,8 @@ TEST(Half, RoundsToNearestEven) {
 
 TEST(BFloat16, RoundsToNearestEven) {
   EXPECT_EQ(to_bfloat16(1.0f).bits, 0x3f80);
-  EXPECT_EQ(to_bfloat16(1.00390625f).bits, 0x3f80);  // 1 + 2^-8: a tie, down to even
-  EXPECT_EQ(to_bfloat16(1.01171875f).bits, 0x3f82);  // 1 + 3 * 2^-8: a tie, up to even
+  EXPECT_EQ(to_bfloat16(1.00390625f).bits, 0x3f80);                           // 1 + 2^-8: a tie, down to even
+  EXPECT_EQ(to_bfloat16(1.01171875f).bits, 0x3f82);                           // 1 + 3 * 2^-8: a tie, up to even
   EXPECT_EQ(to_bfloat16(std::sqrt(1536.0f)).bits, to_bfloat16(39.25f).bits);  // the embedding scale of E2B in bf16
   EXPECT_TRUE(std::isnan(to_float(to_bfloat16(std::numeric_limits<float>::quiet_NaN()))));
 }

@@ -1,5 +1,6 @@
-// rng.h: counter-based random numbers (Philox 4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
-// A draw is a pure function of (seed, stream, counter), so results do not depend on threads, and resuming is storing a counter.
+// rng.h: counter-based random numbers (Philox 4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+// 2011). A draw is a pure function of (seed, stream, counter), so results do not depend on threads, and resuming is
+// storing a counter.
 #pragma once
 
 #include <array>
@@ -27,9 +28,9 @@ class Rng {
   std::uint32_t next_u32() {
     std::uint64_t block = position_ / 4;
     if (position_ % 4 == 0 || !filled_) {
-      words_ = philox4x32({std::uint32_t(block), std::uint32_t(block >> 32), std::uint32_t(stream_),
-                           std::uint32_t(stream_ >> 32)},
-                          {std::uint32_t(seed_), std::uint32_t(seed_ >> 32)});
+      words_ = philox4x32(
+          {std::uint32_t(block), std::uint32_t(block >> 32), std::uint32_t(stream_), std::uint32_t(stream_ >> 32)},
+          {std::uint32_t(seed_), std::uint32_t(seed_ >> 32)});
       filled_ = true;
     }
     return words_[position_++ % 4];

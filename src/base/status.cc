@@ -9,16 +9,23 @@ namespace facet {
 
 int exit_code(const Status& status) {
   switch (status.code()) {
-    case Code::kOk: return 0;
-    case Code::kInvalidArgument: return 2;
+    case Code::kOk:
+      return 0;
+    case Code::kInvalidArgument:
+      return 2;
     case Code::kCorrupt:
     case Code::kUnsupported:
-    case Code::kNotFound: return 3;
-    case Code::kGateFailed: return 4;
-    case Code::kNoResources: return 5;
-    case Code::kCancelled: return 130;
+    case Code::kNotFound:
+      return 3;
+    case Code::kGateFailed:
+      return 4;
+    case Code::kNoResources:
+      return 5;
+    case Code::kCancelled:
+      return 130;
     case Code::kIo:
-    case Code::kInternal: return 1;
+    case Code::kInternal:
+      return 1;
   }
   return 1;
 }

@@ -9,9 +9,9 @@ namespace facet {
 
 //   ThreadPool pool(4);
 //   pool.parallel_for(n, [&](std::int64_t begin, std::int64_t end) { ... });
-// One pool per process, passed in.  The caller's thread works too, so ThreadPool(1) starts no thread.  parallel_for may be
-// called from one thread at a time and must not be nested.  Work is cut by n alone into at most n_threads contiguous pieces;
-// a function whose result depends on where the cuts fall is a bug: reductions are split by shape.
+// One pool per process, passed in.  The caller's thread works too, so ThreadPool(1) starts no thread.  parallel_for may
+// be called from one thread at a time and must not be nested.  Work is cut by n alone into at most n_threads contiguous
+// pieces; a function whose result depends on where the cuts fall is a bug: reductions are split by shape.
 class ThreadPool {
  public:
   explicit ThreadPool(int n_threads);

@@ -21,8 +21,8 @@ struct DTypeInfo {
 const DTypeInfo& info(DType type);
 std::optional<DType> dtype_from_name(std::string_view name);
 
-// Bytes of a row of `cols` elements, or nullopt when cols is negative or not a multiple of the block (the row types of the mobile format
-// round up to whole bytes) or overflows.
+// Bytes of a row of `cols` elements, or nullopt when cols is negative or not a multiple of the block (the row types of
+// the mobile format round up to whole bytes) or overflows.
 std::optional<std::uint64_t> row_bytes(DType type, std::int64_t cols);
 
 inline bool is_float(DType t) { return t == DType::kF32 || t == DType::kF16 || t == DType::kBF16; }

@@ -1,0 +1,49 @@
+// cli.h: what the verbs of the `facet` binary share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <string>
+
+#include "facet/status.h"
+
+namespace facet::cli {
+
+// Set by Ctrl-C; long work looks at it and stops at the next safe point.
+extern std::atomic<bool> interrupted;
+
+// Adds an option whose environment variable is FACET_<LONG_NAME> (flag beats environment beats default).
+// names: CLI11 style, long name last or alone: "-m,--model".
+template <typename T>
+CLI::Option* option(CLI::App* app, const std::string& names, T& value, const std::string& help) {
+  CLI::Option* o = app->add_option(names, value, help);
+  if constexpr (!std::is_same_v<T, std::vector<std::string>>) o->capture_default_str();
+  std::string env = "FACET_";
+  for (char c : names.substr(names.rfind("--") + 2)) env += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return o->envname(env);
+}
+
+// --threads with its short name; the default is every processor this process may use.
+CLI::Option* threads_option(CLI::App* app, int& threads);
+
+// One file per verb.  Each adds its subcommand; its callback writes the verb's outcome to `status`.
+void add_run(CLI::App& app, Status& status);
+void add_logits(CLI::App& app, Status& status);
+void add_info(CLI::App& app, Status& status);
+void add_data(CLI::App& app, Status& status);
+void add_tokenizer(CLI::App& app, Status& status);
+void add_quantize(CLI::App& app, Status& status);
+void add_eval(CLI::App& app, Status& status);
+void add_report(CLI::App& app, Status& status);
+void add_train(CLI::App& app, Status& status);
+void add_bench(CLI::App& app, Status& status);
+
+// The model that ships with Facet: $FACET_BUILTIN_MODEL, else beside the installed binary, else in the source tree.
+Result<std::string> builtin_model_path();
+// `given` or, when empty, the built-in model.
+Result<std::string> model_path_or_builtin(const std::string& given);
+
+// Writes text to a file (atomically), or to stdout for "-" and "".
+Status write_output(const std::string& path, const std::string& text);
+
+}  // namespace facet::cli
