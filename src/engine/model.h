@@ -15,28 +15,35 @@ namespace facet {
 struct Linear {
   DType dtype = DType::kF32;
   int rows = 0, cols = 0;
-  const std::byte* data = nullptr;      // null = this layer has none
-  const float* row_scales = nullptr;    // mobile types
+  const std::byte* data = nullptr;          // null = this layer has none
+  const float* row_scales = nullptr;        // mobile types
   float input_scale = 0, output_scale = 0;  // static int8; 0 = float there
-  std::string name;                     // canonical, for observers and messages
+  std::string name;                         // canonical tensor name, for observers and messages
+  std::string module;                       // as quantization rules name it: "layers.3.mlp.down_proj"
+  int expert = -1;                          // which slice of a stacked expert tensor
 };
 
 struct LayerWeights {
   Linear q, k, v, o, gate, up, down, ple_gate, ple_proj, router;
   std::vector<Linear> experts_gate_up, experts_down;  // one per expert
-  const float *attn_norm, *q_norm, *k_norm, *post_attn_norm, *ffn_norm, *post_ffn_norm, *post_ple_norm;
-  const float *ffn_norm_2, *post_ffn_norm_1, *post_ffn_norm_2, *router_scale, *expert_scale;
+  const float *attn_norm = nullptr, *q_norm = nullptr, *k_norm = nullptr, *post_attn_norm = nullptr;
+  const float *ffn_norm = nullptr, *post_ffn_norm = nullptr, *post_ple_norm = nullptr;
+  const float *ffn_norm_2 = nullptr, *post_ffn_norm_1 = nullptr, *post_ffn_norm_2 = nullptr;
+  const float *router_scale = nullptr, *expert_scale = nullptr;
   float scalar = 1.0f;
   CacheScales cache_scales;
 };
 
 //   Result<Model> model = Model::load("out/model");   Session session(*model, {...});
 // Immutable and shareable between sessions, which it must outlive.  Weights stay in the mapping the checkpoint owns;
-// only vectors (norms, scalars) are kept as f32 copies.
+// only vectors (norms, scalars) are kept as f32 copies, and what a file laid out unaligned for its type.
 class Model {
  public:
   static Result<Model> load(const std::string& path);
-  static Result<Model> bind(Checkpoint checkpoint);  // keeps the checkpoint's owners alive
+  // Keeps the checkpoint's owners alive.  kNotFound: a tensor is missing; kCorrupt: a wrong shape or size, a number
+  // that is not finite in a vector or scale; kUnsupported: an encoding this tensor cannot have.  The message names the
+  // tensor.
+  static Result<Model> bind(Checkpoint checkpoint);
   const GemmaConfig& config() const { return checkpoint_.config; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
   const std::vector<LayerWeights>& layers() const { return layers_; }
@@ -48,9 +55,12 @@ class Model {
   const float* output_norm() const { return output_norm_; }
 
  private:
+  class Binder;
+  Model() = default;
   Checkpoint checkpoint_;
   std::vector<LayerWeights> layers_;
   std::vector<std::unique_ptr<float[]>> vectors_;
+  std::vector<std::unique_ptr<std::byte[]>> realigned_;
   TensorView embedding_, ple_table_;
   Linear ple_model_proj_, head_;
   const float *ple_proj_norm_ = nullptr, *output_norm_ = nullptr;

@@ -17,12 +17,13 @@ namespace facet {
 enum class KvType { kAuto, kF32, kF16, kBF16, kI8 };  // auto: int8 where the model carries cache scales, else f32
 
 struct SessionOptions {
-  int context = 0;         // positions at most; 0 = min(max_positions, 4096)
-  int max_batch = 256;     // tokens per internal step
-  int max_rollback = 16;   // how many of the last positions may be taken back
+  int context = 0;        // positions at most; 0 = min(max_positions, 4096)
+  int max_batch = 256;    // tokens per internal step
+  int max_rollback = 16;  // how far below the highest position ever reached one may go back
   KvType kv = KvType::kAuto;
-  bool float_activations = false;  // block-quantized weights against f32 activations: for comparing with the trainer
-  bool ignore_static_scales = false;  // run a mobile model without its activation clamps (only to show what they do)
+  bool float_activations = false;     // block-quantized weights against f32 activations: for comparing with the trainer
+  bool ignore_static_scales = false;  // run a mobile model without its clamps, the cache's under kAuto included (only
+                                      // to show what they do)
 };
 
 // Sees the inputs of linears, for calibration: x is n rows of linear.cols floats, before any activation quantization.
@@ -38,20 +39,29 @@ using SiteObserver = std::function<void(const std::string& site, const float* x,
 // (up to float rounding for the latter; greedy decoding is bit-identical for any thread count).
 class Session {
  public:
+  // kInvalidArgument: options that contradict each other or the model.  kNoResources: the buffers do not fit in memory.
+  // Uses kernels::choose(), or the given table (tests run every one).
   static Result<Session> create(const Model& model, ThreadPool& pool, SessionOptions options);
+  static Result<Session> create(const Model& model, ThreadPool& pool, SessionOptions options,
+                                const kernels::Table& kernels);
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
 
   enum class Logits { kNone, kLast, kAll };
   // Appends tokens.  logits: V floats (kLast) or tokens.size() * V (kAll), soft-capped; empty for kNone.
-  // kInvalidArgument: a token outside the vocabulary, the context full, or logits of the wrong size; nothing changed then.
+  // kInvalidArgument: a token outside the vocabulary, the context full, or logits of the wrong size; nothing changed
+  // then.
   Status evaluate(std::span<const int> tokens, Logits wanted, std::span<float> logits);
   int position() const;
-  // Forgets the last k positions, k <= max_rollback (or all: reset()).
+  // Forgets the last k positions.  kInvalidArgument, and nothing changed: the new position would lie more than
+  // max_rollback below the highest one since the last reset(), whose neighbours the ring no longer holds; or k is not
+  // in 0..position(). Going back to 0 is always possible.
   Status rollback(int k);
   void reset();
 
+  // With an observer set every layer runs at every position (slower when few logits are wanted), and observers may
+  // allocate. They are called from evaluate(), on the caller's thread.  An empty function removes one.
   void set_linear_observer(LinearObserver observer);
   void set_site_observer(SiteObserver observer);
   std::uint64_t cache_bytes() const;

@@ -1,0 +1,92 @@
+// forward.h: one batch of tokens through the decoder.  Law: docs/model/gemma4.md; plain twin: reference.h.
+// Shape letters: docs/architecture.md.  Every buffer below has max_batch rows and is allocated once.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "engine/kv_cache.h"
+#include "engine/model.h"
+#include "engine/parallel.h"
+#include "engine/projector.h"
+#include "kernels/table.h"
+
+namespace facet {
+
+// Private to Session.  Throws std::bad_alloc from its constructor only.
+class Forward {
+ public:
+  Forward(const Model& model, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options);
+
+  // Puts tokens at positions [position, position + n), n <= max_batch, into the cache, and writes the soft-capped
+  // logits of the last n_wanted of them to logits (n_wanted * V floats).
+  void run(std::span<const int> tokens, int position, int n_wanted, float* logits);
+
+  Projector& projector() { return projector_; }
+  const KvCache& cache() const { return cache_; }
+
+ private:
+  using Floats = std::unique_ptr<float[]>;
+
+  // Rows [begin, end) of the batch are still being worked on; row t is position position_ + t.
+  int n_rows() const { return end_ - begin_; }
+  float* rows(const Floats& buffer, int width) const { return buffer.get() + std::int64_t{begin_} * width; }
+  void keep_last(int n) { begin_ = end_ - n; }
+  bool observed() const { return projector_.linear_observer || projector_.site_observer; }
+  // body(t) for every live row, cut among threads as its cost in scalar operations suggests.
+  template <typename Body>
+  void for_each_row(std::int64_t operations, const Body& body);
+
+  void embed(std::span<const int> tokens);
+  void compute_rotations();
+  void attention_block(int l);
+  void store_keys_and_values(int l);
+  void attend(int l);
+  void feed_forward_block(int l);
+  void dense_mlp(const LayerWeights& w);
+  void route(const LayerWeights& w);
+  void run_experts(const LayerWeights& w);
+  void per_layer_block(int l);
+  void write_logits(int n_wanted, float* logits);
+
+  const Model& model_;
+  const GemmaConfig& c_;
+  ThreadPool& pool_;
+  const kernels::Table& kernels_;
+  Projector projector_;
+  KvCache cache_;
+  int position_ = 0, begin_ = 0, end_ = 0;
+
+  Floats x_;                      // D: the residual stream
+  Floats a_;                      // D: a normed copy, the input of the next product
+  Floats o_;                      // D: what a block adds to the stream
+  Floats q_, mix_;                // H*C: queries; attention's output
+  Floats k_, v_;                  // K*C
+  Floats gate_;                   // F; P in the per-layer block
+  Floats up_;                     // F; L*P while the per-layer inputs are made
+  Floats ple_;                    // L*P
+  Floats cosines_[2], sines_[2];  // C/2, by LayerKind
+  std::vector<double> frequencies_[2];
+  Floats scores_;          // S per thread
+  int max_positions_ = 0;  // S: the longest row of scores
+
+  // Experts (MoE only).
+  Floats router_;                                             // E
+  Floats expert_sum_;                                         // D
+  std::unique_ptr<int[]> chosen_;                             // k experts per row
+  Floats share_;                                              // and their weights
+  std::unique_ptr<int[]> expert_entries_;                     // indices into chosen_ (row * k + i), sorted by expert
+  std::unique_ptr<int[]> expert_first_;                       // E + 1: where an expert's entries begin
+  Floats expert_in_, expert_both_, expert_act_, expert_out_;  // rows of one expert: D, 2*Fe, Fe, D
+};
+
+template <typename Body>
+void Forward::for_each_row(std::int64_t operations, const Body& body) {
+  parallel_for(pool_, n_rows(), grain_for(operations), [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t t = begin_ + from; t < begin_ + to; ++t) body(t);
+  });
+}
+
+}  // namespace facet

@@ -1,0 +1,244 @@
+#include "engine/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "quant/codec.h"
+
+namespace facet {
+namespace {
+
+// What kernels assume of the address of a tensor's first byte.
+std::size_t alignment(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return alignof(float);
+    case DType::kF16:
+    case DType::kBF16:
+    case DType::kQ8_0:
+    case DType::kQ4_0:
+      return alignof(std::uint16_t);
+    default:
+      return 1;
+  }
+}
+
+Status check_scale(const std::string& module, const char* which, float scale) {
+  if (std::isfinite(scale) && scale >= 0) return {};
+  return corrupt("module '" + module + "': " + which + " scale is " + std::to_string(scale) +
+                 ", expected a positive number, or 0 for none; export the model again");
+}
+
+}  // namespace
+
+// Walks the tensors the config implies, checks each and puts it where it belongs.
+class Model::Binder {
+ public:
+  explicit Binder(Model& model) : m_(model), c_(model.checkpoint_.config) {}
+
+  Status bind() {
+    FACET_TRY(c_.validate());
+    FACET_TRY(bind_cache_scales());
+    m_.layers_.resize(c_.n_layers());
+    for (const TensorSpec& spec : tensor_specs(c_)) {
+      auto found = m_.checkpoint_.tensors.find(spec.name);
+      if (found == m_.checkpoint_.tensors.end())
+        return not_found("tensor '" + spec.name + "' is missing; is this the whole model?");
+      FACET_TRY(check(spec, found->second));
+      FACET_TRY(place(spec, found->second));
+    }
+    if (c_.tied_head) m_.head_ = embedding_as_head_;
+    for (int l = 0; l < c_.n_layers(); ++l)
+      if (!m_.checkpoint_.cache_scales.empty()) m_.layers_[l].cache_scales = m_.checkpoint_.cache_scales[l];
+    return {};
+  }
+
+ private:
+  Status bind_cache_scales() {
+    const auto& scales = m_.checkpoint_.cache_scales;
+    if (!scales.empty() && scales.size() != static_cast<std::size_t>(c_.n_layers()))
+      return corrupt("cache scales for " + std::to_string(scales.size()) + " layers, the config has " +
+                     std::to_string(c_.n_layers()));
+    for (std::size_t l = 0; l < scales.size(); ++l) {
+      const std::string module = "layers." + std::to_string(l) + ".self_attn";
+      FACET_TRY(check_scale(module, "key cache", scales[l].k));
+      FACET_TRY(check_scale(module, "value cache", scales[l].v));
+    }
+    return {};
+  }
+
+  Status check(const TensorSpec& spec, const TensorView& t) {
+    const std::string where = "tensor '" + spec.name + "'";
+    if (t.shape != spec.shape)
+      return corrupt(where + " is " + to_string(t.shape) + ", config wants " + to_string(spec.shape) +
+                     "; converted for another size?");
+    if (!spec.is_matrix && !is_float(t.dtype))
+      return unsupported(where + " is " + std::string(info(t.dtype).name) + ", expected f32, f16 or bf16");
+    auto row = row_bytes(t.dtype, t.cols());
+    if (!row) {
+      return unsupported(where + " has rows of " + std::to_string(t.cols()) + ", " + std::string(info(t.dtype).name) +
+                         " needs a multiple of " + std::to_string(info(t.dtype).block));
+    }
+    if (t.bytes.size() != *row * static_cast<std::uint64_t>(t.rows()))
+      return corrupt(where + " has " + std::to_string(t.bytes.size()) + " bytes, expected " +
+                     std::to_string(*row * static_cast<std::uint64_t>(t.rows())));
+    return has_row_scales(t.dtype) ? check_row_scales(spec, t) : Status{};
+  }
+
+  Status check_row_scales(const TensorSpec& spec, const TensorView& t) {
+    const bool grouped = spec.role == Role::kPleTable;
+    const auto rows = static_cast<std::uint64_t>(t.rows()), n = static_cast<std::uint64_t>(t.row_scales.size());
+    if (n != rows && !(grouped && n == rows * static_cast<std::uint64_t>(c_.n_layers())))
+      return corrupt("tensor '" + spec.name + "' has " + std::to_string(n) + " scales for " + std::to_string(rows) +
+                     " rows");
+    for (float s : t.row_scales)
+      if (!std::isfinite(s)) return corrupt("tensor '" + spec.name + "' has a scale that is not finite");
+    return {};
+  }
+
+  const std::byte* aligned(const TensorView& t) {
+    if (reinterpret_cast<std::uintptr_t>(t.bytes.data()) % alignment(t.dtype) == 0) return t.bytes.data();
+    m_.realigned_.push_back(std::make_unique<std::byte[]>(t.bytes.size()));
+    std::memcpy(m_.realigned_.back().get(), t.bytes.data(), t.bytes.size());
+    return m_.realigned_.back().get();
+  }
+
+  // Matrix `expert` of a stack, or the whole of an ordinary weight.
+  Status linear(const TensorSpec& spec, const TensorView& t, Linear& out, int expert = -1) {
+    const int index = std::max(0, expert);
+    out.dtype = t.dtype;
+    out.cols = static_cast<int>(spec.shape.back());
+    out.rows = static_cast<int>(spec.shape[spec.shape.size() - 2]);
+    if (index == 0) stack_ = aligned(t);
+    out.data = stack_ + *row_bytes(t.dtype, out.cols) * static_cast<std::uint64_t>(out.rows) * index;
+    if (has_row_scales(t.dtype)) out.row_scales = t.row_scales.data() + std::int64_t{out.rows} * index;
+    out.name = spec.name;
+    out.module = module_name(spec);
+    out.expert = expert;
+    auto scales = m_.checkpoint_.activation_scales.find(out.module);
+    if (scales == m_.checkpoint_.activation_scales.end()) return {};
+    out.input_scale = scales->second.input;
+    out.output_scale = scales->second.output;
+    FACET_TRY(check_scale(out.module, "input activation", out.input_scale));
+    return check_scale(out.module, "output activation", out.output_scale);
+  }
+
+  void table(const TensorView& t, TensorView& out) {
+    out = t;
+    out.bytes = {aligned(t), t.bytes.size()};
+  }
+
+  Status experts(const TensorSpec& spec, const TensorView& t, std::vector<Linear>& out) {
+    out.resize(c_.n_experts);
+    for (int e = 0; e < c_.n_experts; ++e) FACET_TRY(linear(spec, t, out[e], e));
+    return {};
+  }
+
+  Status vector(const TensorSpec& spec, const TensorView& t, const float*& out) {
+    const auto n = static_cast<std::size_t>(element_count(t.shape));
+    auto values = std::make_unique<float[]>(n);
+    decode_rows(t, 0, t.rows(), {values.get(), n});
+    for (std::size_t i = 0; i < n; ++i)
+      if (!std::isfinite(values[i]))
+        return corrupt("tensor '" + spec.name + "' has a value that is not finite at " + std::to_string(i));
+    out = values.get();
+    m_.vectors_.push_back(std::move(values));
+    return {};
+  }
+
+  Status place(const TensorSpec& spec, const TensorView& t) {
+    LayerWeights& w = m_.layers_[std::max(0, spec.layer)];  // unused by model-wide tensors
+    switch (spec.role) {
+      case Role::kEmbedding:
+        return table(t, m_.embedding_), linear(spec, m_.embedding_, embedding_as_head_);
+      case Role::kPleTable:
+        return table(t, m_.ple_table_), Status{};
+      case Role::kHead:
+        return linear(spec, t, m_.head_);
+      case Role::kPleModelProj:
+        return linear(spec, t, m_.ple_model_proj_);
+      case Role::kPleProjNorm:
+        return vector(spec, t, m_.ple_proj_norm_);
+      case Role::kOutputNorm:
+        return vector(spec, t, m_.output_norm_);
+      case Role::kQ:
+        return linear(spec, t, w.q);
+      case Role::kK:
+        return linear(spec, t, w.k);
+      case Role::kV:
+        return linear(spec, t, w.v);
+      case Role::kO:
+        return linear(spec, t, w.o);
+      case Role::kGate:
+        return linear(spec, t, w.gate);
+      case Role::kUp:
+        return linear(spec, t, w.up);
+      case Role::kDown:
+        return linear(spec, t, w.down);
+      case Role::kPleGate:
+        return linear(spec, t, w.ple_gate);
+      case Role::kPleProj:
+        return linear(spec, t, w.ple_proj);
+      case Role::kRouter:
+        return linear(spec, t, w.router);
+      case Role::kExpertsGateUp:
+        return experts(spec, t, w.experts_gate_up);
+      case Role::kExpertsDown:
+        return experts(spec, t, w.experts_down);
+      case Role::kAttnNorm:
+        return vector(spec, t, w.attn_norm);
+      case Role::kQNorm:
+        return vector(spec, t, w.q_norm);
+      case Role::kKNorm:
+        return vector(spec, t, w.k_norm);
+      case Role::kPostAttnNorm:
+        return vector(spec, t, w.post_attn_norm);
+      case Role::kFfnNorm:
+        return vector(spec, t, w.ffn_norm);
+      case Role::kPostFfnNorm:
+        return vector(spec, t, w.post_ffn_norm);
+      case Role::kPostPleNorm:
+        return vector(spec, t, w.post_ple_norm);
+      case Role::kRouterScale:
+        return vector(spec, t, w.router_scale);
+      case Role::kExpertScale:
+        return vector(spec, t, w.expert_scale);
+      case Role::kFfnNorm2:
+        return vector(spec, t, w.ffn_norm_2);
+      case Role::kPostFfnNorm1:
+        return vector(spec, t, w.post_ffn_norm_1);
+      case Role::kPostFfnNorm2:
+        return vector(spec, t, w.post_ffn_norm_2);
+      case Role::kLayerScalar: {
+        const float* scalar = nullptr;
+        FACET_TRY(vector(spec, t, scalar));
+        w.scalar = *scalar;
+        return {};
+      }
+    }
+    return {};
+  }
+
+  Model& m_;
+  const GemmaConfig& c_;
+  const std::byte* stack_ = nullptr;  // first byte of the tensor whose slices are being bound
+  Linear embedding_as_head_;
+};
+
+Result<Model> Model::load(const std::string& path) {
+  auto checkpoint = load_checkpoint(path);
+  if (!checkpoint.ok()) return checkpoint.status();
+  auto model = bind(std::move(*checkpoint));
+  if (!model.ok()) return model.status().with_prefix(path);
+  return model;
+}
+
+Result<Model> Model::bind(Checkpoint checkpoint) {
+  Model model;
+  model.checkpoint_ = std::move(checkpoint);
+  FACET_TRY(Binder(model).bind());
+  return model;
+}
+
+}  // namespace facet

@@ -1,0 +1,172 @@
+#include "engine/projector.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/check.h"
+#include "engine/parallel.h"
+
+namespace facet {
+namespace {
+
+std::size_t input_bytes(InputForm::Kind kind, int k) {
+  switch (kind) {
+    case InputForm::Kind::kFloat:
+      return 0;  // used where it lies
+    case InputForm::Kind::kClamped:
+      return sizeof(float) * k;
+    case InputForm::Kind::kQ8:
+      return sizeof(Q8_0Block) * (k / Q8_0Block::kWeights);
+    case InputForm::Kind::kInt8:
+      return k;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Projector::Projector(const Model& model, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options)
+    : pool_(pool),
+      kernels_(kernels),
+      float_activations_(options.float_activations),
+      ignore_static_scales_(options.ignore_static_scales) {
+  std::size_t most = 0;
+  auto consider = [&](const Linear& w) { most = std::max(most, input_bytes(form_of(w).kind, w.cols)); };
+  consider(model.head());
+  consider(model.ple_model_proj());
+  for (const LayerWeights& w : model.layers()) {
+    for (const Linear* linear : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down, &w.ple_gate, &w.ple_proj, &w.router})
+      consider(*linear);
+    for (const Linear& expert : w.experts_gate_up) consider(expert);
+    for (const Linear& expert : w.experts_down) consider(expert);
+  }
+  converted_ = std::make_unique_for_overwrite<std::byte[]>(most * static_cast<std::size_t>(options.max_batch));
+}
+
+InputForm Projector::form_of(const Linear& w) const {
+  const bool clamped = w.input_scale > 0 && !ignore_static_scales_;
+  if (clamped) {
+    const bool integers = has_row_scales(w.dtype) && !float_activations_;
+    return {integers ? InputForm::Kind::kInt8 : InputForm::Kind::kClamped, w.input_scale};
+  }
+  const bool blocks = w.dtype == DType::kQ8_0 || w.dtype == DType::kQ4_0;
+  return {blocks && !float_activations_ ? InputForm::Kind::kQ8 : InputForm::Kind::kFloat, 0};
+}
+
+void Projector::set_input(const float* x, int n, int k) {
+  x_ = x;
+  n_ = n;
+  k_ = k;
+  converted_form_ = {};
+}
+
+const void* Projector::input_as(InputForm form) {
+  if (form.kind == InputForm::Kind::kFloat) return x_;
+  if (form == converted_form_) return converted_.get();
+  const std::size_t row_bytes = input_bytes(form.kind, k_);
+  parallel_for(pool_, n_, grain_for(2 * k_), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const float* x = x_ + t * k_;
+      std::byte* out = converted_.get() + t * row_bytes;
+      if (form.kind == InputForm::Kind::kQ8) {
+        kernels_.quantize_q8(reinterpret_cast<Q8_0Block*>(out), x, k_);
+      } else if (form.kind == InputForm::Kind::kInt8) {
+        kernels_.quantize_static_i8(reinterpret_cast<std::int8_t*>(out), x, form.scale, k_);
+      } else {
+        std::copy(x, x + k_, reinterpret_cast<float*>(out));
+        kernels_.fake_quantize_static_i8(reinterpret_cast<float*>(out), form.scale, k_);
+      }
+    }
+  });
+  converted_form_ = form;
+  return converted_.get();
+}
+
+void Projector::run(std::span<const Product> products) {
+  if (n_ == 0) return;
+  for (const Product& p : products) observe(p.weight);
+  // Products with the same form of input share one parallel region over all their rows.
+  for (auto rest = products; !rest.empty();) {
+    const InputForm form = form_of(rest.front().weight);
+    std::size_t same = 0;
+    while (same < rest.size() && form_of(rest[same].weight) == form) ++same;
+    run_together(rest.first(same), form);
+    rest = rest.subspan(same);
+  }
+  if (!site_observer) return;
+  for (const Product& p : products) {
+    site_observer(p.weight.module + ".output", p.y, std::int64_t{n_} * p.weight.rows);
+    clamp_output(p, 0, p.weight.rows);
+  }
+}
+
+void Projector::run_together(std::span<const Product> products, InputForm form) {
+  std::int64_t all_rows = 0;
+  for (const Product& p : products) {
+    FACET_CHECK(p.weight.cols == k_, "one input per column");
+    all_rows += p.weight.rows;
+  }
+  const void* x = input_as(form);
+  const bool clamp_later = static_cast<bool>(site_observer);  // it sees outputs before their clamp
+  parallel_for(pool_, all_rows, grain_for(std::int64_t{n_} * k_ / 8), [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t first = 0;  // of the product, among all rows
+    for (const Product& p : products) {
+      const std::int64_t n = p.weight.rows;
+      const auto from = static_cast<int>(std::clamp<std::int64_t>(begin - first, 0, n));
+      const auto to = static_cast<int>(std::clamp<std::int64_t>(end - first, 0, n));
+      first += n;
+      if (from == to) continue;
+      multiply(p, x, form, from, to);
+      if (!clamp_later) clamp_output(p, from, to);
+    }
+  });
+}
+
+void Projector::multiply(const Product& p, const void* x, InputForm form, int row_begin, int row_end) const {
+  const Linear& w = p.weight;
+  const bool q8 = form.kind == InputForm::Kind::kQ8, i8 = form.kind == InputForm::Kind::kInt8;
+  const kernels::Table& k = kernels_;
+  auto plain = [&](kernels::Matmul matmul) { matmul(p.y, w.rows, x, w.data, n_, row_begin, row_end, k_); };
+  auto scaled = [&](kernels::MatmulRows matmul) {
+    matmul(p.y, w.rows, x, w.data, w.row_scales, i8 ? form.scale : 1.0f, n_, row_begin, row_end, k_);
+  };
+  switch (w.dtype) {
+    case DType::kF32:
+      return plain(k.matmul_f32_f32);
+    case DType::kF16:
+      return plain(k.matmul_f32_f16);
+    case DType::kBF16:
+      return plain(k.matmul_f32_bf16);
+    case DType::kQ8_0:
+      return plain(q8 ? k.matmul_q8_q8_0 : k.matmul_f32_q8_0);
+    case DType::kQ4_0:
+      return plain(q8 ? k.matmul_q8_q4_0 : k.matmul_f32_q4_0);
+    case DType::kI8Row:
+      return scaled(i8 ? k.matmul_i8_i8 : k.matmul_f32_i8);
+    case DType::kI4Row:
+      return scaled(i8 ? k.matmul_i8_i4 : k.matmul_f32_i4);
+    case DType::kI2Row:
+      return scaled(i8 ? k.matmul_i8_i2 : k.matmul_f32_i2);
+  }
+}
+
+void Projector::clamp_output(const Product& p, int row_begin, int row_end) const {
+  if (p.weight.output_scale == 0 || ignore_static_scales_) return;
+  for (int t = 0; t < n_; ++t)
+    kernels_.fake_quantize_static_i8(p.y + std::int64_t{t} * p.weight.rows + row_begin, p.weight.output_scale,
+                                     row_end - row_begin);
+}
+
+void Projector::observe(const Linear& weight) {
+  if (linear_observer) linear_observer(weight, x_, n_);
+  if (site_observer) site_observer(weight.module + ".input", x_, std::int64_t{n_} * k_);
+}
+
+void Projector::observe_cache(int l, const float* k, const float* v, std::int64_t n) {
+  if (!site_observer) return;
+  const std::string layer = "layers." + std::to_string(l);
+  site_observer(layer + ".k", k, n);
+  site_observer(layer + ".v", v, n);
+}
+
+}  // namespace facet
