@@ -132,5 +132,6 @@ void Session::set_site_observer(SiteObserver observer) {
 
 std::uint64_t Session::cache_bytes() const { return state_->forward.cache().bytes(); }
 const SessionOptions& Session::options() const { return state_->options; }
+const Model& Session::model() const { return state_->model; }
 
 }  // namespace facet

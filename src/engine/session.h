@@ -65,7 +65,8 @@ class Session {
   void set_linear_observer(LinearObserver observer);
   void set_site_observer(SiteObserver observer);
   std::uint64_t cache_bytes() const;
-  const SessionOptions& options() const;
+  const SessionOptions& options() const;  // as settled at creation: no zero or kAuto left
+  const Model& model() const;
 
  private:
   struct State;
