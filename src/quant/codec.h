@@ -11,7 +11,9 @@ namespace facet {
 // Decodes rows [row, row + n) into n * cols floats.
 void decode_rows(const TensorView& tensor, std::int64_t row, std::int64_t n, std::span<float> out);
 // Element `row` only; for embedding gathers.
-inline void decode_row(const TensorView& tensor, std::int64_t row, std::span<float> out) { decode_rows(tensor, row, 1, out); }
+inline void decode_row(const TensorView& tensor, std::int64_t row, std::span<float> out) {
+  decode_rows(tensor, row, 1, out);
+}
 // The whole tensor as f32.
 Tensor decode(const TensorView& tensor);
 
@@ -19,11 +21,13 @@ Tensor decode(const TensorView& tensor);
 // Not for the row types, which need scales: see encode_rows.  kCorrupt names the first non-finite element.
 Result<Tensor> encode(DType type, const Shape& shape, std::span<const float> values);
 // Row types: row_scales has rows * groups values; cols divisible by groups.
-Result<Tensor> encode_rows(DType type, const Shape& shape, std::span<const float> values, std::span<const float> row_scales);
+Result<Tensor> encode_rows(DType type, const Shape& shape, std::span<const float> values,
+                           std::span<const float> row_scales);
 // Q4_0 with given block scales (rows * cols / 32).
-Result<Tensor> encode_q4_0_with_scales(const Shape& shape, std::span<const float> values, std::span<const float> scales);
+Result<Tensor> encode_q4_0_with_scales(const Shape& shape, std::span<const float> values,
+                                       std::span<const float> scales);
 
-int bits_of(DType row_type);            // kI2Row -> 2 ...
-DType row_type_of_bits(int bits);       // 2 -> kI2Row ...
+int bits_of(DType row_type);       // kI2Row -> 2 ...
+DType row_type_of_bits(int bits);  // 2 -> kI2Row ...
 
 }  // namespace facet

@@ -18,19 +18,21 @@ struct Q4_0Block {
 };
 static_assert(sizeof(Q4_0Block) == 18);  // 4.5 bits per weight
 
-// Quantizes one row by ggml's rule (scale = -extremum / 8).  w: 32 * n floats; out: n blocks; no overlap; any alignment.
-// Bit-identical on every CPU: scalar f32; codes use the f32 scale, the stored scale is that value rounded to half.
-// kInvalidArgument: sizes disagree.  kCorrupt: a weight is NaN or infinite, and out is untouched.
+// Quantizes one row by ggml's rule (scale = -extremum / 8).  w: 32 * n floats; out: n blocks; no overlap; any
+// alignment. Bit-identical on every CPU: scalar f32; codes use the f32 scale, the stored scale is that value rounded to
+// half. kInvalidArgument: sizes disagree.  kCorrupt: a weight is NaN, infinite or so large (524160) that its scale has
+// no half, and out is untouched.
 Status encode_row(std::span<const float> w, std::span<Q4_0Block> out);
 
 // Inverse; never fails.  Exact: a half times a small integer fits in f32.
 void decode_row(std::span<const Q4_0Block> in, std::span<float> w) noexcept;
 
-// Codes by round-half-even of w / scale with the given block scales (any sign, already representable as half), saturating:
-// what a learned or searched scale deploys.  scales: one per block.
+// Codes by round-half-even of w / scale with the given block scales (any sign, already representable as half),
+// saturating: what a learned or searched scale deploys.  scales: one per block.
 Status encode_row_with_scales(std::span<const float> w, std::span<const float> scales, std::span<Q4_0Block> out);
 
-// What training sees: decode(encode(w)), exactly.  w and out may be the same memory.  Finite input (else kCorrupt, out undefined).
+// What training sees: decode(encode(w)), exactly.  w and out may be the same memory.  Finite input (else kCorrupt, out
+// undefined).
 Status fake_quantize_q4_0(std::span<const float> w, std::span<float> out);
 
 // The learned variant, "Q4_0-L" of spec/qat-training.md Q10: half-rounded scales are used for codes and values alike.

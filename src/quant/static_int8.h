@@ -9,7 +9,8 @@ namespace facet {
 
 void quantize_static_int8(std::span<const float> x, float scale, std::span<std::int8_t> codes);  // scale > 0
 void fake_quantize_static_int8(std::span<const float> x, float scale, std::span<float> y);
-// dx = grad inside -128 <= x/s <= 127, else 0.  Returns the gradient of the scale, as fake_quantize_group_backward does.
+// dx = grad inside -128 <= x/s <= 127, else 0.  Returns the gradient of the scale, as fake_quantize_group_backward
+// does.
 double fake_quantize_static_int8_backward(std::span<const float> x, float scale, std::span<const float> grad,
                                           std::span<float> dx);
 
