@@ -1,7 +1,7 @@
 // graph.h: Gemma 4 in libtorch: the same computation as the engine, with autograd (docs/model/gemma4.md).
 #pragma once
 
-#include <torch/torch.h>
+#include "train/torch.h"
 
 #include <map>
 #include <string>

@@ -2,7 +2,7 @@
 // The float graph uses this base class; QuantizerSet (quantizers.h) overrides it for quantization-aware training.
 #pragma once
 
-#include <torch/torch.h>
+#include "train/torch.h"
 
 #include <string>
 

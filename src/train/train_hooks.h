@@ -3,7 +3,7 @@
 // QuantizerSet (quantizers.h) is the other.
 #pragma once
 
-#include <torch/torch.h>
+#include "train/torch.h"
 
 #include <cstdint>
 #include <map>

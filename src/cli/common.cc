@@ -1,0 +1,53 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/atomic_file.h"
+#include "base/thread_pool.h"
+#include "cli/cli.h"
+
+namespace facet::cli {
+namespace fs = std::filesystem;
+
+CLI::Option* threads_option(CLI::App* app, int& threads) {
+  threads = available_processors();
+  return option(app, "-t,--threads", threads, "threads")->check(CLI::Range(1, 1024));
+}
+
+Result<std::string> builtin_model_path() {
+  std::string tried;
+  auto has_model = [&](const fs::path& folder) {
+    tried += (tried.empty() ? "" : ", ") + folder.string();
+    std::error_code ignored;
+    return fs::exists(folder / "config.json", ignored);
+  };
+  if (const char* env = std::getenv("FACET_BUILTIN_MODEL")) {
+    if (has_model(env)) return std::string(env);
+    return not_found("FACET_BUILTIN_MODEL=" + std::string(env) + ": no config.json there");
+  }
+  std::error_code error;
+  fs::path binary = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    fs::path installed = binary.parent_path().parent_path() / "share" / "facet" / "builtin";
+    if (has_model(installed)) return installed.string();
+  }
+  fs::path in_source = fs::path(FACET_SOURCE_DIR) / "models" / "builtin";
+  if (has_model(in_source)) return in_source.string();
+  return not_found("the built-in model is not where it should be (tried " + tried + "); give a model with -m");
+}
+
+Result<std::string> model_path_or_builtin(const std::string& given) {
+  if (!given.empty()) return given;
+  return builtin_model_path();
+}
+
+Status write_output(const std::string& path, const std::string& text) {
+  if (!path.empty() && path != "-") return write_text_file(path, text);
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    return io_error("standard output: cannot write");
+  return {};
+}
+
+}  // namespace facet::cli
