@@ -19,6 +19,13 @@ struct StockScale {
   float scale, factor;
 };
 
+// Folds the upper half of 2 * kHalf maxima and minima onto the lower.  A constant width, or g++ adds alias checks.
+template <std::size_t kHalf>
+void fold(float* high, float* low) {
+  for (std::size_t i = 0; i < kHalf; ++i) high[i] = high[i] > high[i + kHalf] ? high[i] : high[i + kHalf];
+  for (std::size_t i = 0; i < kHalf; ++i) low[i] = low[i] < low[i + kHalf] ? low[i] : low[i + kHalf];
+}
+
 // The weight of largest magnitude, the first of them on a tie, sign kept: scale = extremum / -8.
 StockScale stock_scale(const float* w) {
   float high[kN / 2], low[kN / 2];
@@ -27,11 +34,10 @@ StockScale stock_scale(const float* w) {
     high[i] = a > b ? a : b;
     low[i] = a < b ? a : b;
   }
-  for (std::size_t half = kN / 4; half > 0; half /= 2)
-    for (std::size_t i = 0; i < half; ++i) {
-      high[i] = high[i] > high[i + half] ? high[i] : high[i + half];
-      low[i] = low[i] < low[i + half] ? low[i] : low[i + half];
-    }
+  fold<kN / 4>(high, low);
+  fold<kN / 8>(high, low);
+  fold<kN / 16>(high, low);
+  fold<1>(high, low);
   const float max = high[0], min = low[0];
   float extremum = max > -min ? max : min;
   if (max == -min) {  // a tie of magnitudes, or a block of zeros

@@ -15,6 +15,39 @@ uniform::Range bounds(int bits) {
 
 bool is_bits(int bits) { return bits == 2 || bits == 4 || bits == 8; }
 
+// Codes of one byte, low bits first; int8 is two's complement, the others have an offset.
+template <int kBits>
+struct Field {
+  static constexpr std::size_t kPerByte = 8 / kBits;
+  static constexpr int kMask = (1 << kBits) - 1, kOffset = kBits == 8 ? 0 : -int_range(kBits).min;
+};
+
+template <int kBits>
+void pack(std::span<const std::int8_t> codes, std::span<std::byte> packed) {
+  using F = Field<kBits>;
+  for (std::size_t j = 0; j < packed.size(); ++j) {
+    unsigned byte = 0;
+    for (std::size_t i = 0; i < F::kPerByte; ++i) {
+      const std::size_t k = j * F::kPerByte + i;
+      const int code = k < codes.size() ? codes[k] : 0;
+      byte |= static_cast<unsigned>((code + F::kOffset) & F::kMask) << (kBits * i);
+    }
+    packed[j] = static_cast<std::byte>(byte);
+  }
+}
+
+template <int kBits>
+void unpack(std::span<const std::byte> packed, std::span<std::int8_t> codes) {
+  using F = Field<kBits>;
+  const std::size_t whole = codes.size() / F::kPerByte;
+  const auto field = [&](std::size_t j, std::size_t i) {
+    return static_cast<std::int8_t>((std::to_integer<int>(packed[j]) >> (kBits * i) & F::kMask) - F::kOffset);
+  };
+  for (std::size_t j = 0; j < whole; ++j)
+    for (std::size_t i = 0; i < F::kPerByte; ++i) codes[j * F::kPerByte + i] = field(j, i);
+  for (std::size_t k = whole * F::kPerByte; k < codes.size(); ++k) codes[k] = field(whole, k - whole * F::kPerByte);
+}
+
 }  // namespace
 
 void quantize_group(std::span<const float> w, float scale, int bits, std::span<std::int8_t> codes) {
@@ -62,27 +95,16 @@ void fake_quantize_groups_backward(std::span<const float> w, std::span<const flo
 
 void pack_codes(std::span<const std::int8_t> codes, int bits, std::span<std::byte> packed) {
   FACET_CHECK(is_bits(bits) && packed.size() == (codes.size() * bits + 7) / 8, "ceil(n * bits / 8) bytes");
-  const std::size_t per_byte = 8 / bits;
-  const int offset = bits == 8 ? 0 : -int_range(bits).min, mask = (1 << bits) - 1;
-  for (std::size_t j = 0; j < packed.size(); ++j) {
-    int byte = 0;
-    for (std::size_t i = 0; i < per_byte; ++i) {
-      const std::size_t k = j * per_byte + i;
-      const int code = k < codes.size() ? codes[k] : 0;
-      byte |= ((code + offset) & mask) << (bits * i);
-    }
-    packed[j] = static_cast<std::byte>(byte);
-  }
+  if (bits == 8) pack<8>(codes, packed);
+  if (bits == 4) pack<4>(codes, packed);
+  if (bits == 2) pack<2>(codes, packed);
 }
 
 void unpack_codes(std::span<const std::byte> packed, int bits, std::span<std::int8_t> codes) {
   FACET_CHECK(is_bits(bits) && packed.size() == (codes.size() * bits + 7) / 8, "ceil(n * bits / 8) bytes");
-  const std::size_t per_byte = 8 / bits;
-  const int offset = bits == 8 ? 0 : -int_range(bits).min, mask = (1 << bits) - 1;
-  for (std::size_t k = 0; k < codes.size(); ++k) {
-    const int byte = std::to_integer<int>(packed[k / per_byte]);
-    codes[k] = static_cast<std::int8_t>(((byte >> (bits * (k % per_byte))) & mask) - offset);
-  }
+  if (bits == 8) unpack<8>(packed, codes);
+  if (bits == 4) unpack<4>(packed, codes);
+  if (bits == 2) unpack<2>(packed, codes);
 }
 
 }  // namespace facet
