@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
+#include "train/loss.h"
 
 namespace facet::train {
 namespace {
@@ -59,6 +60,12 @@ Result<TokenStream> load_tokens(const std::string& path, const Tokenizer& tokeni
   return stream;
 }
 
+std::string identity(const TokenStream& stream) {
+  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a, a word at a time
+  for (std::int32_t id : stream.ids) hash = (hash ^ static_cast<std::uint32_t>(id)) * 0x100000001b3u;
+  return std::to_string(stream.ids.size()) + " tokens, hash " + std::to_string(hash);
+}
+
 Result<Windows> Windows::create(const TokenStream& stream, int context, bool window_bos, std::uint64_t seed,
                                 const std::string& name) {
   auto n_tokens = static_cast<std::int64_t>(stream.n_tokens());
@@ -106,8 +113,8 @@ Batch Windows::cut(std::span<const std::int64_t> starts) const {
     const std::int32_t* ids = stream_->ids.data() + first_label;
     for (int t = 0; t < context_; ++t) {
       tokens[t] = t == 0 && window_bos_ ? stream_->bos : ids[t - 1];
-      labels[t] = ids[t] == stream_->bos ? kIgnoredLabel : ids[t];
-      batch.n_labels += labels[t] != kIgnoredLabel;
+      labels[t] = ids[t] == stream_->bos ? kNoLabel : ids[t];
+      batch.n_labels += labels[t] != kNoLabel;
     }
     tokens += context_;
     labels += context_;

@@ -1,7 +1,7 @@
 // data.h: text -> tokens -> training windows, in an order that is a pure function of (seed, index).
 #pragma once
 
-#include <torch/torch.h>
+#include "train/torch.h"
 
 #include <cstdint>
 #include <span>
@@ -27,9 +27,11 @@ TokenStream tokenize(std::string_view text, const Tokenizer& tokenizer, int thre
 // of vocab_size or more.
 Result<TokenStream> load_tokens(const std::string& path, const Tokenizer& tokenizer, int threads);
 
-// Windows of a batch, rows in index order.  Labels are the next tokens; kIgnoredLabel where the next token is <bos>: no
+// The count and a hash of the ids: equal for equal streams.
+std::string identity(const TokenStream& stream);
+
+// Windows of a batch, rows in index order.  Labels are the next tokens; kNoLabel where the next token is <bos>: no
 // text predicts that another document begins.
-inline constexpr std::int64_t kIgnoredLabel = -100;
 struct Batch {
   torch::Tensor tokens, labels;  // int64 [B, T]
   std::int64_t n_labels = 0;     // that are not ignored

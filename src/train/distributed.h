@@ -1,7 +1,7 @@
 // distributed.h: what the processes of one run say to each other.  c10d underneath: Gloo on CPUs, NCCL on GPUs.
 #pragma once
 
-#include <torch/torch.h>
+#include "train/torch.h"
 
 #include <memory>
 #include <string>

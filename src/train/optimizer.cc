@@ -3,26 +3,17 @@
 #include <cmath>
 #include <utility>
 
+#include "train/ops.h"
+
 namespace facet::train {
 namespace {
-
-// The 2-norm over many tensors: each in its own type, their squares summed in f64 in a fixed order.
-double norm_of(const std::vector<torch::Tensor>& gradients) {
-  if (gradients.empty()) return 0;
-  std::vector<torch::Tensor> norms;
-  for (const torch::Tensor& g : gradients) norms.push_back(g.norm().to(torch::kFloat64));
-  torch::Tensor stacked = torch::stack(norms).cpu();  // one wait for the device, not one per tensor
-  const double* values = stacked.data_ptr<double>();
-  double sum = 0;
-  for (std::size_t i = 0; i < norms.size(); ++i) sum += values[i] * values[i];
-  return std::sqrt(sum);
-}
 
 double clip_scale(double norm, double clip) { return clip > 0 && norm > clip ? clip / norm : 1.0; }
 
 torch::Tensor& gradient_of(torch::Tensor& value) {
   torch::Tensor& grad = value.mutable_grad();
   if (!grad.defined()) grad = torch::zeros_like(value);
+  if (!grad.is_contiguous()) grad = grad.contiguous();
   return grad;
 }
 
@@ -38,15 +29,14 @@ void Optimizer::update(const std::string& name, torch::Tensor& value, double lr,
     moments.first = torch::zeros_like(value);
     moments.second = torch::zeros_like(value);
   }
-  torch::Tensor g = value.grad();
-  if (grad_scale != 1.0) g = g * grad_scale;
-  auto t = static_cast<double>(++moments.steps);
-  double correction1 = 1 - std::pow(options_.beta1, t), correction2 = 1 - std::pow(options_.beta2, t);
-  moments.first.mul_(options_.beta1).add_(g, 1 - options_.beta1);
-  moments.second.mul_(options_.beta2).addcmul_(g, g, 1 - options_.beta2);
-  torch::Tensor denominator = moments.second.sqrt().div_(std::sqrt(correction2)).add_(eps);
-  if (weight_decay > 0) value.mul_(1 - lr * weight_decay);
-  value.addcdiv_(moments.first, denominator, -lr / correction1);
+  ops::adamw_step(value, value.grad(), moments.first, moments.second,
+                  {.lr = lr,
+                   .beta1 = options_.beta1,
+                   .beta2 = options_.beta2,
+                   .eps = eps,
+                   .weight_decay = weight_decay,
+                   .grad_scale = grad_scale,
+                   .steps = ++moments.steps});
 }
 
 OptimizerReport Optimizer::step(double lr, double lr_fraction, std::vector<ParameterGroup>& groups) {
@@ -54,13 +44,13 @@ OptimizerReport Optimizer::step(double lr, double lr_fraction, std::vector<Param
   OptimizerReport report;
   std::vector<torch::Tensor> gradients;
   for (TrainedTensor& tensor : tensors_) gradients.push_back(gradient_of(tensor.value));
-  report.grad_norm = norm_of(gradients);
+  report.grad_norm = ops::global_norm(gradients);
   report.finite = std::isfinite(report.grad_norm);
   for (ParameterGroup& group : groups) {
     if (!group.active) continue;
     gradients.clear();
     for (auto& [name, value] : group.parameters) gradients.push_back(gradient_of(value));
-    double norm = norm_of(gradients);
+    double norm = ops::global_norm(gradients);
     report.group_norms[group.name] = norm;
     report.finite = report.finite && std::isfinite(norm);
   }

@@ -1,7 +1,7 @@
 // optimizer.h: AdamW (spec/qat-training.md 13.1) over the graph's parameters and the hooks' own groups.
 #pragma once
 
-#include <torch/torch.h>
+#include "train/torch.h"
 
 #include <map>
 #include <string>

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <type_traits>
@@ -67,6 +68,7 @@ void visit(Config& c, Visitor&& v) {
   v("output_dir", c.output_dir, "folder for best/, last/, state/ and the log");
   v("resume", c.resume, "go on from the state in output_dir");
   v("overwrite", c.overwrite, "start afresh although output_dir holds a state");
+  v("save_dtype", c.save_dtype, "of best/ and last/: f32 or bf16");
   v("log_file", c.log_file, "JSON lines (default: output_dir/log.jsonl)");
   v("log_every", c.log_every, "steps between log lines");
   v("threads", c.threads, "0 = all processors");
@@ -311,6 +313,18 @@ std::string to_json(const TrainConfig& config) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::vector<std::string> changed_fields(const TrainConfig& a, const TrainConfig& b) {
+  std::map<std::string, Json> values;
+  visit(a, [&](std::string_view name, const auto& field, std::string_view) {
+    values[std::string(name)] = to_value(field);
+  });
+  std::vector<std::string> changed;
+  visit(b, [&](std::string_view name, const auto& field, std::string_view) {
+    if (values.at(std::string(name)) != to_value(field)) changed.emplace_back(name);
+  });
+  return changed;
+}
+
 Status validate(TrainConfig& c) {
   FACET_TRY(require(c.init.empty() != c.model.empty(),
                     "give exactly one of 'init' (a model to go on from) and 'model' (from scratch)"));
@@ -328,6 +342,8 @@ Status validate(TrainConfig& c) {
                     "'schedule' is '" + c.schedule + "', not one of cosine, wsd, constant"));
   FACET_TRY(require(one_of(c.device, {"cpu", "cuda"}), "'device' is '" + c.device + "', not one of cpu, cuda"));
   FACET_TRY(require(one_of(c.dtype, {"f32", "bf16"}), "'dtype' is '" + c.dtype + "', not one of f32, bf16"));
+  FACET_TRY(
+      require(one_of(c.save_dtype, {"f32", "bf16"}), "'save_dtype' is '" + c.save_dtype + "', not one of f32, bf16"));
   FACET_TRY(require(one_of(c.scheme, {"none", "q4_0", "mobile"}),
                     "'scheme' is '" + c.scheme + "', not one of none, q4_0, mobile"));
   FACET_TRY(require(c.scheme == "mobile" || c.qat.scheme.rules.empty(), "'rules' are for scheme mobile only"));

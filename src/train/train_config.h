@@ -51,9 +51,10 @@ struct TrainConfig {
   std::int64_t eval_windows = 64;  // of valid_text, evenly spread; 0 = all of them
   std::int64_t save_every = 500;   // resume state and last/
   std::string output_dir;
-  bool resume = false;     // go on from output_dir/state
-  bool overwrite = false;  // start afresh although output_dir/state exists
-  std::string log_file;    // JSON lines; empty = output_dir/log.jsonl
+  bool resume = false;             // go on from output_dir/state
+  bool overwrite = false;          // start afresh although output_dir/state exists
+  std::string save_dtype = "f32";  // f32 | bf16: of best/ and last/
+  std::string log_file;            // JSON lines; empty = output_dir/log.jsonl
   std::int64_t log_every = 10;
 
   int threads = 0;             // 0 = the processors this process may use
@@ -84,6 +85,9 @@ Status parse_train_config(std::string_view json, TrainConfig& config);
 Status load_train_config(const std::string& path, TrainConfig& config);
 // Every field, defaults included: the "effective config".
 std::string to_json(const TrainConfig& config);
+
+// Keys whose values differ.
+std::vector<std::string> changed_fields(const TrainConfig& a, const TrainConfig& b);
 
 // Ranges, contradictions, missing settings; fills qat.scheme from `scheme`.  Files are not opened.
 Status validate(TrainConfig& config);
