@@ -19,7 +19,7 @@ struct BitRule {
 //   Scheme scheme = *parse_scheme("mobile");  scheme.rules.insert(scheme.rules.begin(), {"embed_tokens$", 4});
 struct Scheme {
   enum class Kind { kNone, kQ8_0, kQ4_0, kMobile } kind = Kind::kNone;
-  std::vector<BitRule> rules;  // kMobile only; empty = default_mobile_rules(config)
+  std::vector<BitRule> rules;  // kMobile only; looked at before default_mobile_rules(config)
 };
 Result<Scheme> parse_scheme(std::string_view name);  // "none" "q8_0" "q4_0" "mobile"
 std::string_view name_of(Scheme::Kind kind);

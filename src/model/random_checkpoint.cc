@@ -1,0 +1,50 @@
+#include <cmath>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "model/checkpoint.h"
+
+namespace facet {
+namespace {
+
+// Mean and spread of each kind of tensor, near what trained models show; matrices keep the variance of their input.
+struct Distribution {
+  float mean, deviation;
+};
+
+Distribution distribution_of(const TensorSpec& spec) {
+  if (spec.is_matrix) {
+    float fan_in = static_cast<float>(spec.shape.back());
+    switch (spec.role) {
+      case Role::kEmbedding:
+      case Role::kHead: return {0, 1.5f / std::sqrt(fan_in)};
+      case Role::kPleTable: return {0, 0.25f};
+      case Role::kRouter: return {0, 2.0f};  // spread logits: near ties in the top-k would make comparisons a matter of luck
+      default: return {0, 1.0f / std::sqrt(fan_in)};
+    }
+  }
+  switch (spec.role) {
+    case Role::kLayerScalar: return {0.7f, 0.1f};
+    case Role::kExpertScale: return {1.2f, 0.3f};
+    default: return {1.0f, 0.2f};
+  }
+}
+
+}  // namespace
+
+Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
+  FACET_CHECK(config.validate().ok(), "random_checkpoint needs a valid config");
+  Checkpoint out;
+  out.config = config;
+  std::uint64_t stream = 0;
+  for (const TensorSpec& spec : tensor_specs(config)) {
+    Rng rng(seed, ++stream);
+    Distribution d = distribution_of(spec);
+    Tensor t = Tensor::zeros(DType::kF32, spec.shape);
+    for (float& v : t.floats()) v = d.mean + d.deviation * rng.normal();
+    out.set(spec.name, std::move(t));
+  }
+  return out;
+}
+
+}  // namespace facet
