@@ -1,5 +1,7 @@
 #include "quant/codec.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -92,13 +94,22 @@ void decode_rows(const TensorView& t, std::int64_t row, std::int64_t n, std::spa
   }
   const std::int64_t groups = t.groups();
   FACET_CHECK(groups > 0 && cols % groups == 0, "row types carry scales, groups of equal size");
-  std::vector<std::int8_t> codes(cols);
-  const std::size_t group = cols / groups;
+  const std::int64_t group = cols / groups;
+  const int bits = bits_of(t.dtype);
+  // In pieces of whole bytes on the stack: the engine gathers embedding rows and must not allocate.
+  std::array<std::int8_t, 512> codes;
+  const auto piece = static_cast<std::int64_t>(codes.size());
   for (std::int64_t r = 0; r < n; ++r) {
-    unpack_codes({bytes + r * stride, stride}, bits_of(t.dtype), codes);
-    for (std::int64_t g = 0; g < groups; ++g)
-      dequantize_group(std::span<const std::int8_t>(codes).subspan(g * group, group),
-                       t.row_scales[(row + r) * groups + g], out.subspan(r * cols + g * group, group));
+    for (std::int64_t first = 0; first < cols; first += piece) {
+      const std::int64_t end = std::min(cols, first + piece);
+      const std::size_t packed = ((end - first) * bits + 7) / 8;
+      unpack_codes({bytes + r * stride + first * bits / 8, packed}, bits, std::span(codes).first(end - first));
+      for (std::int64_t c = first, next; c < end; c = next) {
+        next = std::min(end, (c / group + 1) * group);
+        dequantize_group(std::span(codes).subspan(c - first, next - c), t.row_scales[(row + r) * groups + c / group],
+                         out.subspan(r * cols + c, next - c));
+      }
+    }
   }
 }
 

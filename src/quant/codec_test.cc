@@ -97,6 +97,28 @@ TEST(Codec, ReadsFromAnyAddress) {
   }
 }
 
+// Long rows are decoded in pieces; neither their ends nor the groups' need to meet.
+TEST(Codec, LongRowsDecodeAsTheirGroupsDo) {
+  struct Case {
+    std::size_t cols, groups;
+  };
+  for (DType type : {DType::kI8Row, DType::kI4Row, DType::kI2Row}) {
+    for (auto [cols, groups] : {Case{1030, 5}, {1030, 1}, {1024, 2}, {1536, 4}, {1537, 1}}) {
+      const Floats w = normal(3 * cols, cols);
+      Floats scales(3 * groups);
+      for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = 0.01f + 0.002f * i;
+      const Tensor t = *encode_rows(type, {3, std::int64_t(cols)}, w, scales);
+      Floats got(2 * cols), expected(2 * cols);
+      decode_rows(t.view(), 1, 2, got);
+      const std::size_t group = cols / groups;
+      for (std::size_t g = 0; g < 2 * groups; ++g)
+        fake_quantize_group(std::span(w).subspan(cols + g * group, group), scales[groups + g], bits_of(type),
+                            std::span(expected).subspan(g * group, group));
+      EXPECT_EQ(got, expected) << info(type).name << " " << cols << " " << groups;
+    }
+  }
+}
+
 TEST(Codec, RefusesNonFiniteAndOversizedValues) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
