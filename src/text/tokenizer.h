@@ -12,9 +12,17 @@
 
 namespace facet {
 
-enum class TokenKind : std::uint8_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
+enum class TokenKind : std::uint8_t {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
-// What defines a tokenizer, as GGUF and tokenizer.json both store it.  Values of TokenKind are GGUF's token_type numbers.
+// What defines a tokenizer, as GGUF and tokenizer.json both store it.  Values of TokenKind are GGUF's token_type
+// numbers.
 struct Vocabulary {
   std::vector<std::string> pieces;  // raw: U+2581 for a space, newlines literal, "<0x41>" for bytes
   std::vector<TokenKind> kinds;
@@ -29,7 +37,8 @@ struct Vocabulary {
 // Immutable; safe to use from many threads.  Copies share one table (it is large and never changes).
 class Tokenizer {
  public:
-  // The text of a tokenizer.json (BPE model with byte_fallback, Gemma's normalizer).  kCorrupt / kUnsupported otherwise.
+  // The text of a tokenizer.json (BPE model with byte_fallback, Gemma's normalizer).  kCorrupt / kUnsupported
+  // otherwise.
   static Result<Tokenizer> from_json(std::string_view text);
   static Result<Tokenizer> create(Vocabulary vocabulary);  // from GGUF metadata, or just trained
   std::string to_json() const;                             // tokenizer.json that Hugging Face tokenizers loads
@@ -52,6 +61,7 @@ class Tokenizer {
 
  private:
   struct Table;
+  class Encoder;
   explicit Tokenizer(std::shared_ptr<const Table> table) : table_(std::move(table)) {}
   std::shared_ptr<const Table> table_;
 };

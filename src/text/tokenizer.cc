@@ -1,0 +1,347 @@
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cstdio>
+#include <functional>
+
+#include "text/bpe.h"
+#include "text/utf8.h"
+
+namespace facet {
+namespace {
+
+constexpr std::string_view kSpace = "\u2581";
+constexpr std::size_t kMaxPiece =
+    4096;  // Gemma's longest has 93 bytes; a bound keeps hostile vocabularies cheap to match
+
+bool is_added(TokenKind kind) {
+  return kind == TokenKind::kControl || kind == TokenKind::kUnknown || kind == TokenKind::kUserDefined;
+}
+bool is_printed(TokenKind kind) { return kind != TokenKind::kControl && kind != TokenKind::kUnknown; }
+// Merges that touch other kinds are ignored: text alone must never turn into a control token or a byte.
+bool may_merge(TokenKind kind) { return kind == TokenKind::kNormal || kind == TokenKind::kUserDefined; }
+
+// The value of "<0x41>", or -1.
+int byte_value(std::string_view piece) {
+  if (piece.size() != 6 || piece.substr(0, 3) != "<0x" || piece[5] != '>') return -1;
+  auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+  int high = digit(piece[3]), low = digit(piece[4]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+// A piece for an error message: control characters shown, at most 40 bytes.
+std::string shown(std::string_view piece) {
+  std::string out = "'";
+  for (char c : piece.substr(0, 40)) {
+    char hex[8];
+    std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned char>(c));
+    out += static_cast<unsigned char>(c) < 0x20 ? std::string(hex) : std::string(1, c);
+  }
+  return out + (piece.size() > 40 ? "...'" : "'");
+}
+
+// Which two characters stand side by side inside some merged piece.  Where two that never do meet in a text, no merge
+// can reach across, so the text is cut there without changing the result, and the short stretches between cuts repeat.
+// All characters outside ASCII count as one; U+2581 counts as the space it stands for.
+class Adjacency {
+ public:
+  static constexpr unsigned kOther = 128;
+  static unsigned class_of(std::string_view at) {
+    auto c = static_cast<unsigned char>(at[0]);
+    return c < 128 ? c : kOther;
+  }
+  void add_piece(std::string_view piece) {
+    unsigned previous = ~0u;
+    while (!piece.empty()) {
+      bool space = piece.starts_with(kSpace);
+      unsigned now = space ? ' ' : class_of(piece);
+      if (previous != ~0u) seen_[previous * 129 + now] = true;
+      previous = now;
+      piece.remove_prefix(static_cast<std::size_t>(std::max(1, utf8_char_size(piece))));
+    }
+  }
+  bool may_join(unsigned left, unsigned right) const { return seen_[left * 129 + right]; }
+
+ private:
+  std::bitset<129 * 129> seen_;
+};
+
+}  // namespace
+
+struct Tokenizer::Table {
+  Vocabulary vocabulary;
+  PieceIndex index;
+  MergeTable merges;
+  Adjacency adjacency;
+  std::array<std::int32_t, 128> ascii;     // the piece of a one-byte character (' ': of U+2581), or -1
+  std::array<std::int32_t, 256> byte_ids;  // or -1
+  bool has_all_bytes = true;
+  std::vector<std::size_t> added_sizes;     // lengths of the added tokens, longest first
+  std::bitset<256> added_first;             // bytes that begin one of them
+  std::string bytes;                        // what each token adds to a text, end to end ...
+  std::vector<std::uint64_t> bytes_offset;  // ... starting here
+
+  Status fill();
+  Status fill_merges();
+  int added_at(std::string_view text) const;
+};
+
+Status Tokenizer::Table::fill() {
+  const auto& pieces = vocabulary.pieces;
+  if (pieces.empty() || pieces.size() > (1u << 24))
+    return corrupt("tokenizer: " + std::to_string(pieces.size()) + " tokens, expected 1 to 16777216");
+  if (vocabulary.kinds.size() != pieces.size())
+    return corrupt("tokenizer: " + std::to_string(vocabulary.kinds.size()) + " token types for " +
+                   std::to_string(pieces.size()) + " tokens");
+  for (int id : {vocabulary.bos, vocabulary.eos, vocabulary.unknown, vocabulary.pad, vocabulary.mask})
+    if (id < -1 || id >= static_cast<int>(pieces.size()))
+      return corrupt("tokenizer: special token id " + std::to_string(id) + " is outside the vocabulary of " +
+                     std::to_string(pieces.size()));
+  if (int twice = index.build(pieces); twice >= 0)
+    return corrupt("tokenizer: token " + std::to_string(twice) + " " + shown(pieces[static_cast<std::size_t>(twice)]) +
+                   " occurs twice");
+  byte_ids.fill(-1);
+  for (std::size_t id = 0; id < pieces.size(); ++id) {
+    const std::string& piece = pieces[id];
+    auto bad = [&](const char* why) {
+      return corrupt("tokenizer: token " + std::to_string(id) + " " + shown(piece) + why);
+    };
+    if (piece.empty()) return bad(" is empty");
+    if (piece.size() > kMaxPiece) return bad(" is longer than 4096 bytes");
+    if (piece.find(' ') != piece.npos) return bad(" holds a plain space, expected U+2581");
+    if (!is_utf8(piece)) return bad(" is not UTF-8");
+    TokenKind kind = vocabulary.kinds[id];
+    bytes_offset.push_back(bytes.size());
+    if (kind == TokenKind::kByte) {
+      int value = byte_value(piece);
+      if (value < 0) return bad(" has type byte, expected a name like <0x41>");
+      byte_ids[static_cast<std::size_t>(value)] = static_cast<std::int32_t>(id);
+      bytes += static_cast<char>(value);
+    } else if (is_printed(kind)) {
+      std::string_view rest = piece;
+      for (std::size_t at; (at = rest.find(kSpace)) != rest.npos; rest.remove_prefix(at + kSpace.size()))
+        bytes.append(rest.substr(0, at)) += ' ';
+      bytes += rest;
+    }
+    if (is_added(kind)) {
+      added_sizes.push_back(piece.size());
+      added_first[static_cast<unsigned char>(piece[0])] = true;
+    }
+  }
+  bytes_offset.push_back(bytes.size());
+  std::sort(added_sizes.begin(), added_sizes.end(), std::greater<>());
+  added_sizes.erase(std::unique(added_sizes.begin(), added_sizes.end()), added_sizes.end());
+  for (std::int32_t id : byte_ids) has_all_bytes = has_all_bytes && id >= 0;
+  for (unsigned c = 0; c < 128; ++c) {
+    char text = static_cast<char>(c);
+    int id = index.find(c == ' ' ? kSpace : std::string_view(&text, 1));
+    ascii[c] = id >= 0 && may_merge(vocabulary.kinds[static_cast<std::size_t>(id)]) ? id : -1;
+  }
+  return fill_merges();
+}
+
+Status Tokenizer::Table::fill_merges() {
+  merges.reserve(vocabulary.merges.size());
+  std::string joined;
+  for (std::size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
+    std::string_view merge = vocabulary.merges[rank];
+    auto bad = [&](const std::string& why) {
+      return corrupt("tokenizer: merge " + std::to_string(rank) + " " + shown(merge) + why);
+    };
+    std::size_t space = merge.find(' ');
+    if (space == merge.npos || merge.find(' ', space + 1) != merge.npos)
+      return bad(" is not two pieces with one space between them");
+    std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
+    joined.assign(left).append(right);
+    int ids[3] = {index.find(left), index.find(right), index.find(joined)};
+    if (ids[0] < 0) return bad(": " + shown(left) + " is not a token");
+    if (ids[1] < 0) return bad(": " + shown(right) + " is not a token");
+    if (ids[2] < 0) return bad(": " + shown(joined) + " is not a token");
+    bool allowed = true;
+    for (int id : ids) allowed = allowed && may_merge(vocabulary.kinds[static_cast<std::size_t>(id)]);
+    if (!allowed) continue;
+    merges.insert(ids[0], ids[1], {static_cast<std::uint32_t>(rank), ids[2]});
+    adjacency.add_piece(joined);
+  }
+  return {};
+}
+
+// The longest added token that `text` begins with, or -1.
+int Tokenizer::Table::added_at(std::string_view text) const {
+  if (text.empty() || !added_first[static_cast<unsigned char>(text[0])]) return -1;
+  for (std::size_t size : added_sizes) {
+    int id = size <= text.size() ? index.find(text.substr(0, size)) : -1;
+    if (id >= 0 && is_added(vocabulary.kinds[static_cast<std::size_t>(id)])) return id;
+  }
+  return -1;
+}
+
+namespace {
+
+// Where a stretch of this text was first encoded, and where its ids lie in the output: words repeat, and copying their
+// ids is several times faster than merging.  One entry per hash, the latest wins; lives as long as one call of
+// encode().
+struct Seen {
+  std::uint64_t hash = 0;
+  std::size_t text_at = 0, ids_at = 0;
+  std::uint32_t text_size = 0, n_ids = 0;
+};
+constexpr std::size_t kSeenSlots = std::size_t{1} << 15;
+constexpr std::size_t kSeenMinText = 16 << 10;  // below this, filling the table costs more than it saves
+constexpr std::size_t kSeenMaxStretch = 64;     // longer ones do not repeat
+constexpr std::size_t kMaxStretch = 1u << 30;   // Symbol and BpeMerger count in 32 bits
+
+}  // namespace
+
+// One call of encode().
+class Tokenizer::Encoder {
+ public:
+  Encoder(const Table& table, std::string_view text) : table_(table), text_(text) {
+    ids_.reserve(text.size() / 3 + 8);
+    if (text.size() >= kSeenMinText && table.has_all_bytes) seen_.resize(kSeenSlots);
+  }
+  std::vector<int> run(EncodeOptions options) {
+    if (options.bos && table_.vocabulary.bos >= 0) ids_.push_back(table_.vocabulary.bos);
+    std::size_t plain = 0;
+    for (std::size_t at = 0; options.parse_special && at < text_.size(); ++at) {
+      int id = table_.added_at(text_.substr(at));
+      if (id < 0) continue;
+      encode_plain(plain, at);
+      ids_.push_back(id);
+      plain = at + table_.vocabulary.pieces[static_cast<std::size_t>(id)].size();
+      at = plain - 1;
+    }
+    encode_plain(plain, text_.size());
+    return std::move(ids_);
+  }
+
+ private:
+  // Runs of newlines and runs of anything else, as llama.cpp splits them.
+  void encode_plain(std::size_t begin, std::size_t end) {
+    unknown_floor_ = ids_.size();
+    while (begin < end) {
+      std::size_t stop = begin;
+      if (text_[begin] == '\n') {
+        while (stop < end && text_[stop] == '\n') ++stop;
+        int id = table_.index.find(text_.substr(begin, stop - begin));
+        if (id >= 0 && may_merge(table_.vocabulary.kinds[static_cast<std::size_t>(id)]))
+          ids_.push_back(id);
+        else
+          encode_stretch(begin, stop);
+      } else {
+        while (stop < end && text_[stop] != '\n') ++stop;
+        encode_chunk(begin, stop);
+      }
+      begin = stop;
+    }
+  }
+
+  // Cuts where no merge can reach across.
+  void encode_chunk(std::size_t begin, std::size_t end) {
+    std::size_t start = begin;
+    unsigned previous = Adjacency::class_of(text_.substr(begin));
+    for (std::size_t at = begin + 1; at < end; ++at) {
+      auto c = static_cast<unsigned char>(text_[at]);
+      if ((c & 0xC0) == 0x80 && at - start < kMaxStretch + 4)
+        continue;  // inside a character, or stray: then it merges with nothing anyway
+      unsigned now = c < 128 ? c : Adjacency::kOther;
+      if (!table_.adjacency.may_join(previous, now) || at - start >= kMaxStretch) {
+        encode_stretch(start, at);
+        start = at;
+      }
+      previous = now;
+    }
+    encode_stretch(start, end);
+  }
+
+  void encode_stretch(std::size_t begin, std::size_t end) {
+    std::string_view text = text_.substr(begin, end - begin);
+    if (seen_.empty() || text.size() > kSeenMaxStretch) return merge(text);
+    std::uint64_t hash = hash_bytes(text);
+    Seen& seen = seen_[hash & (kSeenSlots - 1)];
+    if (seen.n_ids > 0 && seen.hash == hash && text_.substr(seen.text_at, seen.text_size) == text) {
+      for (std::size_t i = 0; i < seen.n_ids; ++i) ids_.push_back(ids_[seen.ids_at + i]);
+      return;
+    }
+    std::size_t before = ids_.size();
+    merge(text);
+    seen = {hash, begin, before, static_cast<std::uint32_t>(text.size()),
+            static_cast<std::uint32_t>(ids_.size() - before)};
+  }
+
+  void merge(std::string_view text) {
+    symbols_.clear();
+    for (std::size_t at = 0; at < text.size();) {
+      std::string_view rest = text.substr(at);
+      int size = utf8_char_size(rest), id = -1;
+      if (size == 1) {
+        id = table_.ascii[static_cast<unsigned char>(rest[0])];
+      } else if (size > 1 &&
+                 !rest.starts_with(kSpace)) {  // a U+2581 of the text's own goes as bytes, to come back as it was
+        id = table_.index.find(rest.substr(0, static_cast<std::size_t>(size)));
+        if (id >= 0 && !may_merge(table_.vocabulary.kinds[static_cast<std::size_t>(id)])) id = -1;
+      }
+      size = std::max(size, 1);
+      symbols_.push_back({id, static_cast<std::uint32_t>(size)});
+      at += static_cast<std::size_t>(size);
+    }
+    merger_.merge(table_.merges, symbols_);
+    std::size_t at = 0;
+    for (Symbol symbol : symbols_) {
+      if (symbol.id >= 0)
+        ids_.push_back(symbol.id);
+      else
+        emit_bytes(text.substr(at, symbol.size_bytes));
+      at += symbol.size_bytes;
+    }
+  }
+
+  void emit_bytes(std::string_view bytes) {
+    bool all = true;
+    for (char c : bytes) all = all && table_.byte_ids[static_cast<unsigned char>(c)] >= 0;
+    if (all) {
+      for (char c : bytes) ids_.push_back(table_.byte_ids[static_cast<unsigned char>(c)]);
+    } else if (int unknown = table_.vocabulary.unknown; unknown >= 0) {  // a run of them is one <unk>
+      if (ids_.size() == unknown_floor_ || ids_.back() != unknown) ids_.push_back(unknown);
+    }
+  }
+
+  const Table& table_;
+  std::string_view text_;
+  std::vector<int> ids_;
+  std::vector<Seen> seen_;
+  std::vector<Symbol> symbols_;
+  BpeMerger merger_;
+  std::size_t unknown_floor_ = 0;  // ids before this belong to an earlier stretch of plain text
+};
+
+Result<Tokenizer> Tokenizer::create(Vocabulary vocabulary) {
+  auto table = std::make_shared<Table>();
+  table->vocabulary = std::move(vocabulary);
+  FACET_TRY(table->fill());
+  return Tokenizer(std::move(table));
+}
+
+std::vector<int> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  return Encoder(*table_, text).run(options);
+}
+
+std::string Tokenizer::decode(std::span<const int> ids) const {
+  std::string text;
+  for (int id : ids) text += piece_bytes(id);
+  return text;
+}
+
+std::string_view Tokenizer::piece_bytes(int id) const {
+  if (id < 0 || id >= vocab_size()) return {};
+  auto at = static_cast<std::size_t>(id);
+  return std::string_view(table_->bytes)
+      .substr(table_->bytes_offset[at], table_->bytes_offset[at + 1] - table_->bytes_offset[at]);
+}
+
+const Vocabulary& Tokenizer::vocabulary() const { return table_->vocabulary; }
+int Tokenizer::id_of(std::string_view piece) const { return table_->index.find(piece); }
+
+}  // namespace facet
