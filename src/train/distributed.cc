@@ -77,7 +77,8 @@ class Connected : public Collectives {
     return in_buckets(std::move(tensors), [&](std::vector<torch::Tensor>& message) {
       c10d::BroadcastOptions options;
       options.rootRank = 0;
-      backend_->broadcast(message, options)->wait();
+      std::vector<torch::Tensor> bytes{message[0].view(torch::kUInt8)};  // Gloo knows few types
+      backend_->broadcast(bytes, options)->wait();
     });
   }
 

@@ -67,7 +67,18 @@ class Checksum {
   int fill_ = 0;
 };
 
+std::uint64_t checksum_of(std::span<const std::byte> bytes) {
+  Checksum checksum;
+  checksum.add(bytes);
+  return checksum.value();
+}
+
 }  // namespace
+
+std::uint64_t state_file_checksum(const std::string& path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  return file.ok() ? checksum_of(file->bytes()) : 0;
+}
 
 Result<StateFileInfo> write_state_file(const std::string& path, const StateMap& tensors) {
   torch::NoGradGuard no_grad;
@@ -110,9 +121,7 @@ Result<StateMap> read_state_file(const std::string& path, const StateFileInfo& e
   if (bytes.size() != expected.size_bytes)
     return corrupt(path + ": " + std::to_string(bytes.size()) + " bytes, the manifest says " +
                    std::to_string(expected.size_bytes));
-  Checksum checksum;
-  checksum.add(bytes);
-  if (checksum.value() != expected.checksum) return corrupt(path + ": the checksum differs from the manifest's");
+  if (checksum_of(bytes) != expected.checksum) return corrupt(path + ": the checksum differs from the manifest's");
 
   auto bad = [&](const std::string& what) { return corrupt(path + ": " + what); };
   std::uint64_t length = 0;

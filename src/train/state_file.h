@@ -22,4 +22,7 @@ Result<StateFileInfo> write_state_file(const std::string& path, const StateMap& 
 // good.
 Result<StateMap> read_state_file(const std::string& path, const StateFileInfo& expected);
 
+// The checksum of a file as it lies; 0 when it cannot be read.
+std::uint64_t state_file_checksum(const std::string& path);
+
 }  // namespace facet::train
