@@ -1,5 +1,11 @@
 #include "model/checkpoint.h"
 
+#include <filesystem>
+
+#include "base/mapped_file.h"
+#include "model/gguf_load.h"
+#include "model/hf_load.h"
+
 namespace facet {
 
 void Checkpoint::set(const std::string& name, Tensor tensor) {
@@ -18,6 +24,27 @@ double Checkpoint::bits_per_weight() const {
   double elements = 0;
   for (const auto& [name, t] : tensors) elements += double(element_count(t.shape));
   return elements == 0 ? 0 : 8.0 * double(byte_size()) / elements;
+}
+
+Result<Checkpoint> load_checkpoint(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return load_hf(path);
+  if (std::filesystem::exists(path, error)) return load_gguf(path);
+  return not_found(path + ": no such model (expected a folder with config.json, or a .gguf file)");
+}
+
+Result<Tokenizer> load_tokenizer(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return load_gguf_tokenizer(path);
+  std::string file = (std::filesystem::path(path) / "tokenizer.json").string();
+  FACET_ASSIGN(std::string text, read_text_file(file, std::size_t{1} << 28));
+  auto tokenizer = Tokenizer::from_json(text);
+  if (!tokenizer.ok()) return tokenizer.status().with_prefix(file);
+  return tokenizer;
+}
+
+Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
+  return path.ends_with(".gguf") ? save_gguf(path, checkpoint, tokenizer) : save_hf(path, checkpoint, tokenizer);
 }
 
 }  // namespace facet

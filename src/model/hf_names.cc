@@ -1,0 +1,29 @@
+#include "model/hf_names.h"
+
+#include <charconv>
+
+namespace facet {
+
+std::optional<std::string> canonical_name(std::string_view name) {
+  for (std::string_view media : {"vision_tower.", "audio_tower.", "embed_vision.", "embed_audio.", "vision_embedder."})
+    if (name.find(media) != std::string_view::npos) return std::nullopt;
+  for (std::string_view tail : {"rotary_emb.inv_freq", ".input_min", ".input_max", ".output_min", ".output_max"})
+    if (name.ends_with(tail)) return std::nullopt;
+  for (std::string_view prefix : {"model.language_model.", "language_model.model.", "model."})
+    if (name.starts_with(prefix)) return std::string(name.substr(prefix.size()));
+  return std::string(name);
+}
+
+bool is_dead_tensor(const GemmaConfig& config, std::string_view canonical) {
+  constexpr std::string_view kLayers = "layers.", kAttention = ".self_attn.";
+  if (!canonical.starts_with(kLayers)) return false;
+  int layer = -1;
+  auto [end, error] = std::from_chars(canonical.data() + kLayers.size(), canonical.data() + canonical.size(), layer);
+  if (error != std::errc() || layer < 0 || layer >= config.n_layers() || config.owns_kv(layer)) return false;
+  std::string_view rest = canonical.substr(static_cast<std::size_t>(end - canonical.data()));
+  if (!rest.starts_with(kAttention)) return false;
+  rest.remove_prefix(kAttention.size());
+  return rest.starts_with("k_proj.") || rest.starts_with("v_proj.") || rest.starts_with("k_norm.");
+}
+
+}  // namespace facet
