@@ -1,0 +1,41 @@
+// The codecs against bytes made by independent programs: tests/golden/*/make.py.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "quant/codec.h"
+
+namespace facet {
+namespace {
+
+template <typename T>
+std::vector<T> read(const std::string& file) {
+  const std::string text = *read_text_file(std::string(FACET_SOURCE_DIR) + "/tests/golden/" + file);
+  std::vector<T> out(text.size() / sizeof(T));
+  std::memcpy(out.data(), text.data(), out.size() * sizeof(T));
+  return out;
+}
+
+TEST(Golden, Q4_0) {
+  const auto weights = read<float>("q4_0/weights.f32");
+  ASSERT_GT(weights.size(), 60 * 32u);
+  const Result<Tensor> t = encode(DType::kQ4_0, {static_cast<std::int64_t>(weights.size())}, weights);
+  ASSERT_TRUE(t.ok()) << t.status().message();
+  EXPECT_EQ(t->bytes, read<std::byte>("q4_0/blocks.q4_0"));
+}
+
+TEST(Golden, MobileRows) {
+  const auto weights = read<float>("mobile/weights.f32"), scales = read<float>("mobile/scales.f32");
+  ASSERT_EQ(weights.size(), 12 * 37u);
+  for (int bits : {2, 4, 8}) {
+    const Result<Tensor> t = encode_rows(row_type_of_bits(bits), {12, 37}, weights, scales);
+    ASSERT_TRUE(t.ok()) << t.status().message();
+    EXPECT_EQ(t->bytes, read<std::byte>("mobile/packed.i" + std::to_string(bits)));
+  }
+}
+
+}  // namespace
+}  // namespace facet
