@@ -6,7 +6,7 @@
 #include "cli/progress.h"
 #include "eval/measure.h"
 #include "eval/record.h"
-#include "text/stories.h"
+#include "text/documents.h"
 
 namespace facet::cli {
 namespace {
@@ -77,8 +77,9 @@ Status run_eval(const EvalFlags& flags) {
   std::vector<int> ids;
   for (std::string_view document : split_documents(text)) {
     std::vector<int> part = tokenizer.encode(document);
-    if (!ids.empty()) ids.push_back(model.config().bos_token);  // each document but the first begins inside a window
+    if (!ids.empty()) ids.push_back(model.config().bos_token);  // the first <bos> is the window's own
     ids.insert(ids.end(), part.begin(), part.end());
+    ids.push_back(tokenizer.vocabulary().eos);  // as in training
   }
   EvalOptions options{.context = flags.context,
                       .max_windows = flags.max_windows,

@@ -129,7 +129,7 @@ Result<TextEval> evaluate_text(const Model& model, std::span<const Model* const>
     window[0] = model.config().bos_token;
     std::copy_n(tokens.begin() + std::ptrdiff_t(w) * context, context, window.begin() + 1);
     for (Runner& r : runners) r.session.reset();
-    WindowSums sums{.tokens = context, .nll = 0, .against = std::vector<WindowSums::Against>(references.size())};
+    WindowSums sums{.tokens = 0, .nll = 0, .against = std::vector<WindowSums::Against>(references.size())};
     for (int first = 0; first < context; first += batch) {
       int n = std::min(batch, context - first);
       for (std::size_t r = 0; r < runners.size(); ++r) {
@@ -151,6 +151,8 @@ Result<TextEval> evaluate_text(const Model& model, std::span<const Model* const>
         }
       });
       for (int t = 0; t < n; ++t) {
+        if (window[first + t + 1] == model.config().bos_token) continue;  // no text predicts that another one begins
+        ++sums.tokens;
         sums.nll += runners[0].lse[t] - runners[0].logits[std::size_t(t) * vocab + window[first + t + 1]];
         for (std::size_t r = 0; r < references.size(); ++r) {
           const PositionScore& s = scores[t * references.size() + r];
