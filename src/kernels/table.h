@@ -22,7 +22,8 @@ struct CpuFeatures {
 
 // y[t * y_stride + r] = sum over i < k of w[r, i] * x[t, i], for tokens t < m and weight rows row_begin <= r < row_end.
 // Rows of x and w follow each other without gaps: a row of x is k floats, k/32 Q8_0 blocks or k int8 codes by the op's
-// name; w points to row 0 of the matrix in the file's own bytes.  k: a multiple of 32 for the block types, any for others.
+// name; w points to row 0 of the matrix in the file's own bytes.  k: a multiple of 32 for the block types, any for
+// others.
 using Matmul = void (*)(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin,
                         int row_end, int k) noexcept;
 // As Matmul, for weights with one scale per row: the sum is multiplied by row_scales[r] * x_scale.
@@ -36,7 +37,8 @@ struct Table {
   const char* name;  // "ref" "avx2" "avx512_vnni"
   CpuFeatures needs;
 
-  // Activations to integers.  q8: ggml's runtime rule (per 32: d = absmax/127 stored as half, codes = round_half_even(x * 127/absmax)).
+  // Activations to integers; a NaN has code 0, and makes the scale of its q8 block NaN.  q8: ggml's runtime rule (per
+  // 32: d = absmax/127 stored as half, codes = round_half_even(x * 127/absmax)).
   void (*quantize_q8)(Q8_0Block* out, const float* x, int k) noexcept;
   // Static scale s > 0: clamp(round_half_even(x / s), -128, 127), by division, as quant/static_int8.h.
   void (*quantize_static_i8)(std::int8_t* out, const float* x, float s, std::ptrdiff_t n) noexcept;
@@ -46,9 +48,10 @@ struct Table {
   // Matmuls, named rhs type after lhs type.  f32 activations:
   Matmul matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0;
   MatmulRows matmul_f32_i8, matmul_f32_i4, matmul_f32_i2;
-  // q8 activations: integer dots per block of 32, then + sum * d_w * d_x in f32, blocks in order.
+  // q8 activations: integer dots per block of 32, then y = fma(sum, d_w * d_x, y) in f32, blocks in order (d_w * d_x is
+  // exact, so all targets give the same bits).
   Matmul matmul_q8_q8_0, matmul_q8_q4_0;
-  // int8 activations with one static scale: exact int32 sums, then one multiplication.
+  // int8 activations with one static scale: exact int32 sums (k < 2^17), then float(sum) * (row_scales[r] * x_scale).
   MatmulRows matmul_i8_i8, matmul_i8_i4, matmul_i8_i2;
 
   // y[i] = x[i] * w[i] / sqrt(mean(x^2) + eps); w null = no weight.  y may be x.  The sum runs in f64 in ref.
@@ -57,8 +60,8 @@ struct Table {
   void (*rope)(float* x, const float* cosines, const float* sines, int half) noexcept;
   // y[i] = gelu_tanh(gate[i]) * up[i].  y may be gate or up.
   void (*gelu_mul)(float* y, const float* gate, const float* up, std::ptrdiff_t n) noexcept;
-  void (*add)(float* y, const float* x, std::ptrdiff_t n) noexcept;              // y += x
-  void (*scale)(float* y, float a, std::ptrdiff_t n) noexcept;                   // y *= a
+  void (*add)(float* y, const float* x, std::ptrdiff_t n) noexcept;                  // y += x
+  void (*scale)(float* y, float a, std::ptrdiff_t n) noexcept;                       // y *= a
   void (*add_scaled)(float* y, const float* x, float a, std::ptrdiff_t n) noexcept;  // y += a * x
   // x = exp(x - max) / sum, in place.
   void (*softmax)(float* x, std::ptrdiff_t n) noexcept;
@@ -71,7 +74,8 @@ struct Table {
   // scores[p] = dot(q, key p) * scale_k, p < n_positions; head of `size` values.
   void (*attend_scores)(float* scores, const float* q, const void* keys, CacheType type, std::ptrdiff_t stride_bytes,
                         float scale_k, int n_positions, int size) noexcept;
-  // out[i] += sum over p of probs[p] * value p[i] * scale_v, i < size.
+  // For p in order: out[i] = fma(probs[p] * scale_v, value p[i], out[i]), i < size; so a range of positions may be cut
+  // anywhere, and all targets give the same bits.
   void (*attend_mix)(float* out, const float* probs, const void* values, CacheType type, std::ptrdiff_t stride_bytes,
                      float scale_v, int n_positions, int size) noexcept;
   // Stores n values into one cache slot.  kI8: by quantize_static_i8 with `scale`; others: RNE (scale ignored).
