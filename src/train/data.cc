@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
+#include "text/documents.h"
 #include "train/loss.h"
 
 namespace facet::train {
@@ -20,7 +21,7 @@ constexpr std::uint64_t kCalibrationStream = std::uint64_t{0xca} << 56;
 }  // namespace
 
 TokenStream tokenize(std::string_view text, const Tokenizer& tokenizer, int threads) {
-  std::vector<std::string_view> documents{text};
+  std::vector<std::string_view> documents = split_documents(text);
   std::vector<std::vector<int>> ids(documents.size());
   ThreadPool pool(threads);
   pool.parallel_for(static_cast<std::int64_t>(documents.size()), 1, [&](std::int64_t begin, std::int64_t end) {

@@ -21,7 +21,7 @@ struct TokenStream {
   std::size_t n_tokens() const { return ids.size(); }
 };
 
-// Splits at text::split_documents's boundaries, tokenizes the documents on `threads` threads.
+// Splits into documents (text/documents.h) and tokenizes them on `threads` threads.
 TokenStream tokenize(std::string_view text, const Tokenizer& tokenizer, int threads);
 // A text file, or little-endian uint32 ids when the name ends in ".u32" (taken as they are).  kInvalidArgument: an id
 // of vocab_size or more.

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <numeric>
 #include <set>
 
+#include "base/atomic_file.h"
+#include "text/test_vocabulary.h"
 #include "train/loss.h"
 
 namespace facet::train {
@@ -117,6 +120,36 @@ TEST(Windows, CalibrationRoundsDiffer) {
   EXPECT_TRUE(windows.calibration(0, 0, 8).tokens.equal(windows.calibration(0, 0, 8).tokens));
   EXPECT_TRUE(windows.calibration(0, 2, 3).tokens.equal(windows.calibration(0, 0, 8).tokens.slice(0, 2, 5)));
   EXPECT_FALSE(windows.calibration(0, 0, 8).tokens.equal(windows.calibration(1, 0, 8).tokens));
+}
+
+TEST(TokenStream, DocumentsAreFramed) {
+  Tokenizer tokenizer = *Tokenizer::create(testing::small_vocabulary({"a", "b"}, {"a b"}));
+  std::vector<std::int32_t> expected;
+  for (const char* document : {"ab a", "b\nab"}) {
+    expected.push_back(2);
+    for (int id : tokenizer.encode(document)) expected.push_back(id);
+    expected.push_back(1);
+  }
+  for (int threads : {1, 3})
+    EXPECT_EQ(tokenize("ab a\n<|endoftext|>\nb\nab\n<|endoftext|>\n", tokenizer, threads).ids, expected);
+  EXPECT_EQ(tokenize("", tokenizer, 1).n_tokens(), 0u);
+}
+
+TEST(TokenStream, IdFilesAreChecked) {
+  Tokenizer tokenizer = *Tokenizer::create(testing::small_vocabulary({"a"}, {}));
+  std::string path = ::testing::TempDir() + "facet_ids.u32";
+  auto write = [&](std::string_view bytes) { ASSERT_TRUE(write_text_file(path, bytes).ok()); };
+  write(std::string_view("\x05\0\0\0\x02\x01\0\0", 8));
+  Result<TokenStream> stream = load_tokens(path, tokenizer, 1);
+  ASSERT_TRUE(stream.ok()) << stream.status().message();
+  EXPECT_EQ(stream->ids, (std::vector<std::int32_t>{5, 258}));
+  for (std::string_view bad :
+       {std::string_view("\x05\0\0", 3), std::string_view("\0\0\1\0", 4), std::string_view("\xff\xff\xff\xff", 4)}) {
+    write(bad);
+    EXPECT_EQ(load_tokens(path, tokenizer, 1).status().code(), Code::kInvalidArgument);
+  }
+  std::filesystem::remove(path);
+  EXPECT_FALSE(load_tokens(path, tokenizer, 1).ok());
 }
 
 TEST(TokenStream, IdentityTellsStreamsApart) {

@@ -1,5 +1,4 @@
-// state_file.h: one file of named tensors of any type, in the safetensors layout; formats/ reads that layout for models
-// only.
+// state_file.h: named torch tensors of any type in one safetensors file.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +17,10 @@ struct StateFileInfo {
 
 // f32, f64, bf16, f16, int64, int32, uint8 and bool tensors on any device.  Atomic (base/atomic_file.h).
 Result<StateFileInfo> write_state_file(const std::string& path, const StateMap& tensors);
-// Tensors on the CPU, owning their memory.  kCorrupt when size or checksum differ from `expected`, or the header is no
-// good.
+// Tensors on the CPU, owning their memory.  kCorrupt when size or checksum differ from `expected`, or the file is
+// malformed.
 Result<StateMap> read_state_file(const std::string& path, const StateFileInfo& expected);
-
-// The checksum of a file as it lies; 0 when it cannot be read.
-std::uint64_t state_file_checksum(const std::string& path);
+// Size and checksum of a file as it lies.
+Result<StateFileInfo> state_file_info(const std::string& path);
 
 }  // namespace facet::train
