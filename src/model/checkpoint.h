@@ -24,14 +24,14 @@ struct CacheScales {
 
 //   Result<Checkpoint> c = load_checkpoint("model.gguf");        // or a Hugging Face folder
 //   TensorView w = c->tensors.at("layers.0.mlp.up_proj.weight");
-// Cheap to copy: tensors are views.  Whatever they look into is kept alive by `owners`, which copies share on purpose: a
-// quantized copy of a model keeps using the float model's mapping for what it did not change.
+// Cheap to copy: tensors are views.  Whatever they look into is kept alive by `owners`, which copies share on purpose:
+// a quantized copy of a model keeps using the float model's mapping for what it did not change.
 struct Checkpoint {
   GemmaConfig config;
-  std::map<std::string, TensorView> tensors;                    // by canonical name; every TensorSpec is present
-  std::map<std::string, ActivationScales> activation_scales;    // by module name; empty outside the mobile scheme
-  std::vector<CacheScales> cache_scales;                        // per layer (sharing layers repeat the donor's), or empty
-  std::map<std::string, std::string> metadata;                  // provenance, e.g. "facet.scheme" -> "q4_0", "facet.method" -> "gptq"
+  std::map<std::string, TensorView> tensors;                  // by canonical name; every TensorSpec is present
+  std::map<std::string, ActivationScales> activation_scales;  // by module name; empty outside the mobile scheme
+  std::vector<CacheScales> cache_scales;                      // per layer (sharing layers repeat the donor's), or empty
+  std::map<std::string, std::string> metadata;  // provenance, e.g. "facet.scheme" -> "q4_0", "facet.method" -> "gptq"
   std::vector<std::shared_ptr<const void>> owners;
 
   // Replaces (or adds) a tensor; the checkpoint keeps it alive.
@@ -41,23 +41,23 @@ struct Checkpoint {
   std::uint64_t byte_size() const;
 };
 
-// path: a folder with config.json and *.safetensors (one file or an index), or a .gguf file.  Checks that every tensor the
-// config implies is there with the right shape, that no unknown decoder tensor is left over, and that floats are finite where cheap
-// (vectors; matrices are checked by whoever reads them).
+// path: a folder with config.json and *.safetensors (one file or an index), or a .gguf file.  Checks that every tensor
+// the config implies is there with the right shape, that no unknown decoder tensor is left over, and that floats are
+// finite where cheap (vectors; matrices are checked by whoever reads them).
 Result<Checkpoint> load_checkpoint(const std::string& path);
 // The tokenizer that lies in the same place.
 Result<Tokenizer> load_tokenizer(const std::string& path);
 
-// Writes config.json, generation_config.json, model.safetensors, tokenizer.json, tokenizer_config.json into `folder` (made if
-// missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.
+// Writes config.json, generation_config.json, model.safetensors, tokenizer.json, tokenizer_config.json into `folder`
+// (made if missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.
 Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
 // Writes one GGUF.  Row types are kUnsupported.  Loads in llama.cpp.
 Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
 // By the path's ending: ".gguf" or a folder.
 Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
 
-// Seeded random weights in the ranges a trained model has (norms around 1, layer scalars off 1, spread router logits): for
-// tests and benches.
+// Seeded random weights in the ranges a trained model has (norms around 1, layer scalars off 1, spread router logits):
+// for tests and benches.
 Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed);
 
 }  // namespace facet

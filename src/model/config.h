@@ -17,15 +17,15 @@ enum class LayerKind : std::uint8_t { kSliding, kGlobal };
 
 // A plain value.  validate() says whether it describes a model that can exist; every reader calls it.
 struct GemmaConfig {
-  int vocab_size = 0;      // V
-  int hidden_size = 0;     // D
-  int ffn_size = 0;        // F, the dense MLP before doubling
-  int n_heads = 0;         // H
-  int n_kv_heads = 0;      // K on sliding layers
+  int vocab_size = 0;         // V
+  int hidden_size = 0;        // D
+  int ffn_size = 0;           // F, the dense MLP before doubling
+  int n_heads = 0;            // H
+  int n_kv_heads = 0;         // K on sliding layers
   int n_global_kv_heads = 0;  // K on global layers; equals n_kv_heads unless k_eq_v
-  int head_size = 0;         // C on sliding layers
-  int global_head_size = 0;  // C on global layers
-  int sliding_window = 0;    // W: keys a sliding layer sees, the token itself included
+  int head_size = 0;          // C on sliding layers
+  int global_head_size = 0;   // C on global layers
+  int sliding_window = 0;     // W: keys a sliding layer sees, the token itself included
   int max_positions = 0;
   std::vector<LayerKind> layers;  // L entries; the last is global
   int n_kv_shared_layers = 0;     // the last n layers attend to another layer's cache
@@ -36,8 +36,8 @@ struct GemmaConfig {
   int n_experts_used = 0;
   int expert_ffn_size = 0;
   float rms_eps = 1e-6f;
-  float logit_softcap = 0.0f;     // 0 = none
-  double rope_theta = 1e4;        // sliding layers, all pairs rotate
+  float logit_softcap = 0.0f;  // 0 = none
+  double rope_theta = 1e4;     // sliding layers, all pairs rotate
   double rope_theta_global = 1e6;
   double rope_partial_global = 0.25;  // "proportional": this share of the pairs rotates, exponents over the full head
   double rope_factor_global = 1.0;    // divides the global frequencies
@@ -64,10 +64,11 @@ struct GemmaConfig {
   bool operator==(const GemmaConfig&) const = default;
 };
 
-// text: the whole config.json.  Reads text_config when there is one.  Unknown keys are ignored, contradictory ones refused.
+// text: the whole config.json.  Reads text_config when there is one.  Unknown keys are ignored, contradictory ones
+// refused.
 Result<GemmaConfig> parse_hf_config(std::string_view text);
-// The inverse: a text-only config.json (Gemma4ForCausalLM keys at the top level), with quantization_config when not empty
-// (a JSON object as text).
+// The inverse: a text-only config.json (Gemma4ForCausalLM keys at the top level), with quantization_config when not
+// empty (a JSON object as text).
 std::string to_hf_config(const GemmaConfig& config, std::string_view quantization_config = "");
 Result<GemmaConfig> parse_gguf_config(const GgufFile& file);
 

@@ -113,7 +113,8 @@ Result<GemmaConfig> parse_gguf_config(const GgufFile& file) {
   for (int l = 0; l < n_layers; ++l) {
     int& heads = c.is_global(l) ? c.n_global_kv_heads : c.n_kv_heads;
     if (heads != 0 && heads != kv[l])
-      return corrupt(fmt::format("{}: head_count_kv of layer {} is {}, another layer of its kind has {}", file.path, l, kv[l], heads));
+      return corrupt(fmt::format("{}: head_count_kv of layer {} is {}, another layer of its kind has {}", file.path, l,
+                                 kv[l], heads));
     heads = static_cast<int>(std::clamp<std::int64_t>(kv[l], 0, 1 << 16));
   }
   if (c.n_kv_heads == 0) c.n_kv_heads = c.n_global_kv_heads;  // all layers global
@@ -121,8 +122,10 @@ Result<GemmaConfig> parse_gguf_config(const GgufFile& file) {
   c.double_wide_mlp = c.n_kv_shared_layers > 0 && ffn.back() == 2 * ffn[0];
   for (int l = 0; l < n_layers; ++l)
     if (ffn[l] != c.ffn_size_of(l))
-      return corrupt(fmt::format("{}: feed_forward_length of layer {} is {}, expected {}", file.path, l, ffn[l], c.ffn_size_of(l)));
-  // What only the tensors tell: whether values have a projection of their own, how much of a global head rotates, an untied head.
+      return corrupt(fmt::format("{}: feed_forward_length of layer {} is {}, expected {}", file.path, l, ffn[l],
+                                 c.ffn_size_of(l)));
+  // What only the tensors tell: whether values have a projection of their own, how much of a global head rotates, an
+  // untied head.
   for (int l = 0; l < c.first_shared_layer(); ++l)
     if (c.is_global(l) && !file.find_tensor(fmt::format("blk.{}.attn_v.weight", l))) c.k_eq_v = true;
   if (const GgufTensor* freqs = file.find_tensor("rope_freqs.weight"); freqs && freqs->type == GgmlType::kF32) {
@@ -130,7 +133,8 @@ Result<GemmaConfig> parse_gguf_config(const GgufFile& file) {
     std::span<const float> divisors{reinterpret_cast<const float*>(stored.view.bytes.data()),
                                     stored.view.bytes.size() / sizeof(float)};
     if (divisors.size() != static_cast<std::size_t>(c.global_head_size) / 2)
-      return corrupt(fmt::format("{}: rope_freqs has {} values, expected {}", file.path, divisors.size(), c.global_head_size / 2));
+      return corrupt(
+          fmt::format("{}: rope_freqs has {} values, expected {}", file.path, divisors.size(), c.global_head_size / 2));
     auto rotated = std::count_if(divisors.begin(), divisors.end(), [](float d) { return d < 1e20f; });
     if (rotated > 0) {
       c.rope_partial_global = double(rotated) / double(divisors.size());

@@ -34,16 +34,18 @@ Result<Checkpoint> load_gguf(const std::string& path) {
     if (!t) return corrupt(fmt::format("{}: tensor '{}' is missing", path, spec.gguf_name));
     used.insert(spec.gguf_name);
     if (t->shape != spec.shape)
-      return corrupt(fmt::format("{}: tensor '{}' is {}, the metadata want {} (converted for another size?)", path, spec.gguf_name,
-                                 to_string(t->shape), to_string(spec.shape)));
+      return corrupt(fmt::format("{}: tensor '{}' is {}, the metadata want {} (converted for another size?)", path,
+                                 spec.gguf_name, to_string(t->shape), to_string(spec.shape)));
     FACET_ASSIGN(StoredTensor stored, file.tensor(spec.gguf_name));
     if (!spec.is_matrix) {
       if (!is_float(stored.view.dtype))
-        return corrupt(fmt::format("{}: tensor '{}' is {}, expected floats", path, spec.gguf_name, info(stored.view.dtype).name));
+        return corrupt(
+            fmt::format("{}: tensor '{}' is {}, expected floats", path, spec.gguf_name, info(stored.view.dtype).name));
       std::vector<float> values(static_cast<std::size_t>(element_count(spec.shape)));
       decode_rows(stored.view, 0, stored.view.rows(), values);
       for (float v : values)
-        if (!std::isfinite(v)) return corrupt(fmt::format("{}: tensor '{}' holds a NaN or an infinity", path, spec.gguf_name));
+        if (!std::isfinite(v))
+          return corrupt(fmt::format("{}: tensor '{}' holds a NaN or an infinity", path, spec.gguf_name));
     }
     out.tensors[spec.name] = stored.view;
     out.owners.push_back(stored.owner);
@@ -74,15 +76,20 @@ Result<Tokenizer> load_gguf_tokenizer(const std::string& path) {
     if (types.size() != v.pieces.size())
       return corrupt(fmt::format("{}: {} token types for {} tokens", path, types.size(), v.pieces.size()));
     for (std::size_t i = 0; i < types.size(); ++i) {
-      if (types[i] < 1 || types[i] > 6) return corrupt(fmt::format("{}: token {} has type {}, expected 1 to 6", path, i, types[i]));
+      if (types[i] < 1 || types[i] > 6)
+        return corrupt(fmt::format("{}: token {} has type {}, expected 1 to 6", path, i, types[i]));
       v.kinds[i] = static_cast<TokenKind>(types[i]);
     }
   }
-  for (auto [key, id] : {std::pair{"bos_token_id", &v.bos}, {"eos_token_id", &v.eos}, {"unknown_token_id", &v.unknown},
-                         {"padding_token_id", &v.pad}, {"mask_token_id", &v.mask}}) {
+  for (auto [key, id] : {std::pair{"bos_token_id", &v.bos},
+                         {"eos_token_id", &v.eos},
+                         {"unknown_token_id", &v.unknown},
+                         {"padding_token_id", &v.pad},
+                         {"mask_token_id", &v.mask}}) {
     FACET_ASSIGN(std::int64_t value, file.get_int(std::string("tokenizer.ggml.") + key, *id));
     if (value < 0 || value >= static_cast<std::int64_t>(v.pieces.size()))
-      return corrupt(fmt::format("{}: tokenizer.ggml.{} is {}, outside the {} tokens", path, key, value, v.pieces.size()));
+      return corrupt(
+          fmt::format("{}: tokenizer.ggml.{} is {}, outside the {} tokens", path, key, value, v.pieces.size()));
     *id = static_cast<int>(value);
   }
   auto tokenizer = Tokenizer::create(std::move(v));

@@ -27,11 +27,15 @@ void add_metadata(GgufWriter& out, const GemmaConfig& c, const std::map<std::str
     sliding.push_back(!c.is_global(l));
     ffn_differs = ffn_differs || ffn[l] != ffn[0];
   }
-  if (ffn_differs) out.add(key("feed_forward_length"), ffn);
-  else out.add(key("feed_forward_length"), u32(c.ffn_size));
+  if (ffn_differs)
+    out.add(key("feed_forward_length"), ffn);
+  else
+    out.add(key("feed_forward_length"), u32(c.ffn_size));
   out.add(key("attention.head_count"), u32(c.n_heads));
-  if (kv_differs) out.add(key("attention.head_count_kv"), kv);
-  else out.add(key("attention.head_count_kv"), u32(c.n_kv_heads));
+  if (kv_differs)
+    out.add(key("attention.head_count_kv"), kv);
+  else
+    out.add(key("attention.head_count_kv"), u32(c.n_kv_heads));
   out.add(key("attention.key_length"), u32(c.global_head_size));
   out.add(key("attention.value_length"), u32(c.global_head_size));
   out.add(key("attention.key_length_swa"), u32(c.head_size));
@@ -64,14 +68,18 @@ void add_tokenizer(GgufWriter& out, const GemmaConfig& c, const Vocabulary& v) {
   for (TokenKind kind : v.kinds) types.push_back(static_cast<std::int32_t>(kind));
   out.add("tokenizer.ggml.token_type", types);
   out.add("tokenizer.ggml.merges", std::vector<std::string_view>(v.merges.begin(), v.merges.end()));
-  for (auto [key, id] : {std::pair{"bos_token_id", v.bos}, {"eos_token_id", c.eos_tokens.empty() ? v.eos : c.eos_tokens[0]},
-                         {"unknown_token_id", v.unknown}, {"padding_token_id", v.pad}, {"mask_token_id", v.mask}})
+  for (auto [key, id] : {std::pair{"bos_token_id", v.bos},
+                         {"eos_token_id", c.eos_tokens.empty() ? v.eos : c.eos_tokens[0]},
+                         {"unknown_token_id", v.unknown},
+                         {"padding_token_id", v.pad},
+                         {"mask_token_id", v.mask}})
     out.add(std::string("tokenizer.ggml.") + key, static_cast<std::uint32_t>(id));
   if (c.eos_tokens.size() > 1) out.add("tokenizer.ggml.eot_token_id", static_cast<std::uint32_t>(c.eos_tokens[1]));
   out.add("tokenizer.ggml.add_bos_token", true);
   out.add("tokenizer.ggml.add_space_prefix", false);
   if (!c.suppressed_tokens.empty())
-    out.add("tokenizer.ggml.suppress_tokens", std::vector<std::int32_t>(c.suppressed_tokens.begin(), c.suppressed_tokens.end()));
+    out.add("tokenizer.ggml.suppress_tokens",
+            std::vector<std::int32_t>(c.suppressed_tokens.begin(), c.suppressed_tokens.end()));
 }
 
 // Proportional RoPE lives in a tensor of divisors: the factor for pairs that rotate, "never" for the others.
@@ -100,16 +108,18 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
     bool keep = spec.is_matrix && spec.role != Role::kRouter;  // vectors and routers are stored as F32
     auto type = keep ? ggml_type_of(found->second.dtype) : GgmlType::kF32;
     if (!type)
-      return unsupported(fmt::format("tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file", spec.name,
-                                     info(found->second.dtype).name));
+      return unsupported(fmt::format("tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file",
+                                     spec.name, info(found->second.dtype).name));
     out.add_tensor(spec.gguf_name, *type, spec.shape);
   }
   out.add_tensor("rope_freqs.weight", GgmlType::kF32, divisors.shape);
   FACET_TRY(out.open(path));
   for (const TensorSpec& spec : specs) {
     const TensorView& view = checkpoint.tensors.at(spec.name);
-    if (!spec.is_matrix || spec.role == Role::kRouter) FACET_TRY(out.write(decode(view).bytes));
-    else FACET_TRY(out.write(view.bytes));
+    if (!spec.is_matrix || spec.role == Role::kRouter)
+      FACET_TRY(out.write(decode(view).bytes));
+    else
+      FACET_TRY(out.write(view.bytes));
   }
   FACET_TRY(out.write(divisors.bytes));
   return out.commit();

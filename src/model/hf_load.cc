@@ -50,16 +50,17 @@ class Loader {
     return found->second;
   }
 
-  // A head that repeats the embedding is dropped: one table serves both.  A config that says "tied" makes any stored head a leftover copy.
+  // A head that repeats the embedding is dropped: one table serves both.  A config that says "tied" makes any stored
+  // head a leftover copy.
   void settle_head() {
     auto same = [&](const std::string& a, const std::string& b) {
       auto x = stored_.find(a), y = stored_.find(b);
       return x != stored_.end() && y != stored_.end() && x->second->bytes.size() == y->second->bytes.size() &&
              std::memcmp(x->second->bytes.data(), y->second->bytes.data(), x->second->bytes.size()) == 0;
     };
-    bool copy = same("lm_head.weight", "embed_tokens.weight") ||
-                (same("lm_head.weight", "embed_tokens.embedding_quantized") &&
-                 same("lm_head.weight_scale", "embed_tokens.embedding_scale"));
+    bool copy =
+        same("lm_head.weight", "embed_tokens.weight") || (same("lm_head.weight", "embed_tokens.embedding_quantized") &&
+                                                          same("lm_head.weight_scale", "embed_tokens.embedding_scale"));
     if (copy) out_.config.tied_head = true;
     if (!out_.config.tied_head) return;
     for (const char* name : {"lm_head.weight", "lm_head.weight_scale", "lm_head.input_activation_scale",
@@ -76,8 +77,7 @@ class Loader {
     if (!t) return corrupt(fmt::format("{}: tensor '{}' is missing", folder_, spec.name));
     if (mobile_.present && (t->type == SafetensorsType::kU8 || t->type == SafetensorsType::kI8))
       return load_rows(spec, module, *t, table ? module + ".embedding_scale" : module + ".weight_scale");
-    if (!dtype_of(t->type))
-      return bad(t->name, fmt::format("is {}, expected F32, F16 or BF16", name_of(t->type)));
+    if (!dtype_of(t->type)) return bad(t->name, fmt::format("is {}, expected F32, F16 or BF16", name_of(t->type)));
     FACET_TRY(check_shape(t->name, t->shape, spec.shape));
     FACET_ASSIGN(StoredTensor stored, file_.tensor(t->name));
     stored.view.shape = spec.shape;
@@ -89,7 +89,8 @@ class Loader {
 
   Status check_shape(std::string_view name, const Shape& found, const Shape& wanted) const {
     if (found == wanted || (wanted == Shape{1} && found.empty())) return {};
-    return bad(name, fmt::format("is {}, the config wants {} (converted for another size?)", to_string(found), to_string(wanted)));
+    return bad(name, fmt::format("is {}, the config wants {} (converted for another size?)", to_string(found),
+                                 to_string(wanted)));
   }
   Status check_finite(std::string_view name, const TensorView& view) const {
     std::vector<float> values(static_cast<std::size_t>(element_count(view.shape)));
@@ -100,7 +101,8 @@ class Loader {
   }
 
   // Mobile codes: the packed width decides the bits, the config's patterns must agree.
-  Status load_rows(const TensorSpec& spec, const std::string& module, const SafetensorsTensor& t, const std::string& scale_name) {
+  Status load_rows(const TensorSpec& spec, const std::string& module, const SafetensorsTensor& t,
+                   const std::string& scale_name) {
     std::int64_t cols = spec.shape.back();
     if (t.shape.size() != 2 || t.shape[0] != element_count(spec.shape) / cols)
       return bad(t.name, fmt::format("is {}, the config wants {} packed", to_string(t.shape), to_string(spec.shape)));
@@ -108,16 +110,19 @@ class Loader {
     for (int b : {2, 4, 8})
       if ((b == 8) == (t.type == SafetensorsType::kI8) && t.shape[1] == (cols * b + 7) / 8) bits = b;
     if (bits == 0)
-      return bad(t.name, fmt::format("has rows of {} bytes, which hold {} codes at none of 2, 4 and 8 bits", t.shape[1], cols));
+      return bad(t.name,
+                 fmt::format("has rows of {} bytes, which hold {} codes at none of 2, 4 and 8 bits", t.shape[1], cols));
     FACET_ASSIGN(int stated, bits_of_module(mobile_, std::string(t.name.substr(0, t.name.rfind('.')))));
-    if (stated < 0 && bits != 8) return bad(t.name, "matches no pattern of the quantization_config: its bits would be a guess");
+    if (stated < 0 && bits != 8)
+      return bad(t.name, "matches no pattern of the quantization_config: its bits would be a guess");
     if (stated >= 0 && stated != bits)
       return bad(t.name, fmt::format("is packed at {} bits, the quantization_config says {}", bits, stated));
     const SafetensorsTensor* s = find(scale_name);
     if (!s) return corrupt(fmt::format("{}: tensor '{}' is missing", folder_, scale_name));
     int groups = scale_groups_of(spec);
     if (s->type != SafetensorsType::kF32 || s->shape != Shape{t.shape[0], groups})
-      return bad(s->name, fmt::format("is {} {}, expected F32 {}x{}", name_of(s->type), to_string(s->shape), t.shape[0], groups));
+      return bad(s->name, fmt::format("is {} {}, expected F32 {}x{}", name_of(s->type), to_string(s->shape), t.shape[0],
+                                      groups));
     FACET_ASSIGN(StoredTensor scales, file_.tensor(s->name));
     std::span<const float> values{reinterpret_cast<const float*>(scales.view.bytes.data()),
                                   scales.view.bytes.size() / sizeof(float)};
@@ -134,14 +139,17 @@ class Loader {
     return {};
   }
 
-  int scale_groups_of(const TensorSpec& spec) const { return spec.role == Role::kPleTable ? out_.config.n_layers() : 1; }
+  int scale_groups_of(const TensorSpec& spec) const {
+    return spec.role == Role::kPleTable ? out_.config.n_layers() : 1;
+  }
 
   Status load_scalar(const std::string& name, float& value) {
     const SafetensorsTensor* t = find(name);
     if (!t) return {};  // not calibrated
     if (t->type != SafetensorsType::kF32 || t->bytes.size() != sizeof(float)) return bad(t->name, "must be one F32");
     std::memcpy(&value, t->bytes.data(), sizeof value);
-    if (!(value >= 0) || !std::isfinite(value)) return bad(t->name, fmt::format("is {}, expected a scale of at least 0", value));
+    if (!(value >= 0) || !std::isfinite(value))
+      return bad(t->name, fmt::format("is {}, expected a scale of at least 0", value));
     return {};
   }
 

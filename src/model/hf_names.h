@@ -9,11 +9,12 @@
 
 namespace facet {
 
-// "model.language_model.layers.0..." and "model.layers.0..." -> "layers.0..."; "lm_head..." stays.  nullopt: not a decoder tensor
-// (vision, audio, rotary buffers, clip bounds), to be passed over.
+// "model.language_model.layers.0..." and "model.layers.0..." -> "layers.0..."; "lm_head..." stays.  nullopt: not a
+// decoder tensor (vision, audio, rotary buffers, clip bounds), to be passed over.
 std::optional<std::string> canonical_name(std::string_view name);
 
-// k_proj, v_proj, k_norm (weights and scales) of a layer that shares another's cache: dead weights that may be stored or not.
+// k_proj, v_proj, k_norm (weights and scales) of a layer that shares another's cache: dead weights that may be stored
+// or not.
 bool is_dead_tensor(const GemmaConfig& config, std::string_view canonical);
 
 }  // namespace facet

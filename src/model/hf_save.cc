@@ -39,7 +39,9 @@ void add_rows(const Checkpoint& c, const TensorSpec& spec, const TensorView& vie
                        view.dtype == DType::kI8Row ? SafetensorsType::kI8 : SafetensorsType::kU8,
                        {rows, packed},
                        view.bytes});
-  out.items.push_back({module + (table ? ".embedding_scale" : ".weight_scale"), SafetensorsType::kF32, {rows, view.groups()},
+  out.items.push_back({module + (table ? ".embedding_scale" : ".weight_scale"),
+                       SafetensorsType::kF32,
+                       {rows, view.groups()},
                        std::as_bytes(view.row_scales)});
   out.bits[module] = bits_of(view.dtype);
   if (table) return;
@@ -74,8 +76,12 @@ Result<Contents> contents_of(const Checkpoint& c) {
 }
 
 std::string generation_config(const GemmaConfig& c) {
-  nlohmann::ordered_json j = {{"bos_token_id", c.bos_token}, {"pad_token_id", c.pad_token}, {"eos_token_id", c.eos_tokens},
-                              {"do_sample", true},           {"temperature", 1.0},          {"top_k", 64},
+  nlohmann::ordered_json j = {{"bos_token_id", c.bos_token},
+                              {"pad_token_id", c.pad_token},
+                              {"eos_token_id", c.eos_tokens},
+                              {"do_sample", true},
+                              {"temperature", 1.0},
+                              {"top_k", 64},
                               {"top_p", 0.95}};
   if (!c.suppressed_tokens.empty()) j["suppress_tokens"] = c.suppressed_tokens;
   return j.dump(2) + "\n";
@@ -109,8 +115,9 @@ Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const To
   FACET_TRY(write_text_file(path("tokenizer.json"), tokenizer.to_json()));
   FACET_TRY(write_text_file(path("tokenizer_config.json"), tokenizer_config(tokenizer)));
   // Last: a folder without config.json is no model, so a half-written one is never taken for whole.
-  return write_text_file(path("config.json"),
-                         to_hf_config(checkpoint.config, contents.bits.empty() ? "" : make_mobile_config(contents.bits)));
+  return write_text_file(
+      path("config.json"),
+      to_hf_config(checkpoint.config, contents.bits.empty() ? "" : make_mobile_config(contents.bits)));
 }
 
 }  // namespace facet

@@ -54,7 +54,8 @@ Result<int> bits_of_module(const MobileConfig& config, const std::string& full_n
 }
 
 std::string make_mobile_config(const std::map<std::string, int>& bits_by_full_name) {
-  // Each module's dotted name with its numbers turned into \d+; where modules of one shape differ in bits, the exact names.
+  // Each module's dotted name with its numbers turned into \d+; where modules of one shape differ in bits, the exact
+  // names.
   auto escape = [](const std::string& name, bool generalize) {
     std::string out = "^";
     for (std::size_t i = 0; i < name.size(); ++i) {
@@ -76,8 +77,10 @@ std::string make_mobile_config(const std::map<std::string, int>& bits_by_full_na
   std::set<std::string> not_converted;
   for (const auto& [name, bits] : bits_by_full_name) {
     std::string general = escape(name, true), pattern = shapes[general].size() == 1 ? general : escape(name, false);
-    if (bits == 0) not_converted.insert(pattern);
-    else patterns[pattern] = bits;
+    if (bits == 0)
+      not_converted.insert(pattern);
+    else
+      patterns[pattern] = bits;
   }
   ordered_json q = {{"quant_method", "gemma"},
                     {"num_bits", 4},

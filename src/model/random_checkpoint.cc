@@ -17,16 +17,23 @@ Distribution distribution_of(const TensorSpec& spec) {
     float fan_in = static_cast<float>(spec.shape.back());
     switch (spec.role) {
       case Role::kEmbedding:
-      case Role::kHead: return {0, 1.5f / std::sqrt(fan_in)};
-      case Role::kPleTable: return {0, 0.25f};
-      case Role::kRouter: return {0, 2.0f};  // spread logits: near ties in the top-k would make comparisons a matter of luck
-      default: return {0, 1.0f / std::sqrt(fan_in)};
+      case Role::kHead:
+        return {0, 1.5f / std::sqrt(fan_in)};
+      case Role::kPleTable:
+        return {0, 0.25f};
+      case Role::kRouter:
+        return {0, 2.0f};  // spread logits: near ties in the top-k would make comparisons a matter of luck
+      default:
+        return {0, 1.0f / std::sqrt(fan_in)};
     }
   }
   switch (spec.role) {
-    case Role::kLayerScalar: return {0.7f, 0.1f};
-    case Role::kExpertScale: return {1.2f, 0.3f};
-    default: return {1.0f, 0.2f};
+    case Role::kLayerScalar:
+      return {0.7f, 0.1f};
+    case Role::kExpertScale:
+      return {1.2f, 0.3f};
+    default:
+      return {1.0f, 0.2f};
   }
 }
 

@@ -16,10 +16,14 @@ Result<Scheme> parse_scheme(std::string_view name) {
 
 std::string_view name_of(Scheme::Kind kind) {
   switch (kind) {
-    case Scheme::Kind::kNone: return "none";
-    case Scheme::Kind::kQ8_0: return "q8_0";
-    case Scheme::Kind::kQ4_0: return "q4_0";
-    case Scheme::Kind::kMobile: return "mobile";
+    case Scheme::Kind::kNone:
+      return "none";
+    case Scheme::Kind::kQ8_0:
+      return "q8_0";
+    case Scheme::Kind::kQ4_0:
+      return "q4_0";
+    case Scheme::Kind::kMobile:
+      return "mobile";
   }
   return "";
 }
@@ -48,14 +52,16 @@ Result<DType> dtype_for(const Scheme& scheme, const GemmaConfig& config, const T
   // Vectors and the router stay f32-like in every scheme: they are tiny and everything depends on them.
   if (!spec.is_matrix || spec.role == Role::kRouter) return float_type;
   switch (scheme.kind) {
-    case Scheme::Kind::kNone: return float_type;
+    case Scheme::Kind::kNone:
+      return float_type;
     case Scheme::Kind::kQ8_0:
     case Scheme::Kind::kQ4_0:
       if (spec.shape.back() % 32 != 0)
-        return invalid_argument(fmt::format("{}: rows of {} weights, {} needs a multiple of 32", spec.name, spec.shape.back(),
-                                            name_of(scheme.kind)));
+        return invalid_argument(fmt::format("{}: rows of {} weights, {} needs a multiple of 32", spec.name,
+                                            spec.shape.back(), name_of(scheme.kind)));
       return scheme.kind == Scheme::Kind::kQ8_0 ? DType::kQ8_0 : DType::kQ4_0;
-    case Scheme::Kind::kMobile: break;
+    case Scheme::Kind::kMobile:
+      break;
   }
   if (spec.role == Role::kPleModelProj) return float_type;
   std::string module = module_name(spec);

@@ -10,7 +10,8 @@
 
 namespace facet {
 
-// The first rule whose pattern is found in the module name (ECMAScript regex, searched, not anchored) decides; bits 0 = stays float.
+// The first rule whose pattern is found in the module name (ECMAScript regex, searched, not anchored) decides; bits 0 =
+// stays float.
 struct BitRule {
   std::string pattern;
   int bits;
@@ -24,9 +25,9 @@ struct Scheme {
 Result<Scheme> parse_scheme(std::string_view name);  // "none" "q8_0" "q4_0" "mobile"
 std::string_view name_of(Scheme::Kind kind);
 
-// As the released E2B/E4B have it, for any size of model: attention 4; MLP 4 on layers that own their cache, 2 on sharing
-// layers; embedding and head 2; PLE table 4 (one scale per row and layer); PLE gate and projection 8; PLE model projection,
-// router and norms float.  E4B-like presets (no double-wide MLP): MLP 4 throughout, PLE table 2.
+// As the released E2B/E4B have it, for any size of model: attention 4; MLP 4 on layers that own their cache, 2 on
+// sharing layers; embedding and head 2; PLE table 4 (one scale per row and layer); PLE gate and projection 8; PLE model
+// projection, router and norms float.  E4B-like presets (no double-wide MLP): MLP 4 throughout, PLE table 2.
 std::vector<BitRule> default_mobile_rules(const GemmaConfig& config);
 
 // The stored type of one tensor under a scheme; kF32 / the source's own float type for what stays float (`float_type`).

@@ -74,9 +74,20 @@ std::string module_name(const TensorSpec& spec) {
 
 bool is_linear(Role role) {
   switch (role) {
-    case Role::kHead: case Role::kPleModelProj: case Role::kQ: case Role::kK: case Role::kV: case Role::kO: case Role::kGate:
-    case Role::kUp: case Role::kDown: case Role::kPleGate: case Role::kPleProj: case Role::kRouter:
-    case Role::kExpertsGateUp: case Role::kExpertsDown:
+    case Role::kHead:
+    case Role::kPleModelProj:
+    case Role::kQ:
+    case Role::kK:
+    case Role::kV:
+    case Role::kO:
+    case Role::kGate:
+    case Role::kUp:
+    case Role::kDown:
+    case Role::kPleGate:
+    case Role::kPleProj:
+    case Role::kRouter:
+    case Role::kExpertsGateUp:
+    case Role::kExpertsDown:
       return true;
     default:
       return false;

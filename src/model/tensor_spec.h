@@ -1,4 +1,5 @@
-// tensor_spec.h: the tensors a config implies, with both worlds' names.  Loader, writers, trainer and PTQ all walk this list.
+// tensor_spec.h: the tensors a config implies, with both worlds' names.  Loader, writers, trainer and PTQ all walk this
+// list.
 #pragma once
 
 #include <string>
@@ -11,24 +12,56 @@ namespace facet {
 
 // What a tensor is for.
 enum class Role {
-  kEmbedding, kHead, kPleTable, kPleModelProj, kPleProjNorm, kOutputNorm,                                  // one each
-  kAttnNorm, kQ, kK, kV, kO, kQNorm, kKNorm, kPostAttnNorm,                                                // per layer
-  kFfnNorm, kGate, kUp, kDown, kPostFfnNorm,
-  kPleGate, kPleProj, kPostPleNorm, kLayerScalar,
-  kRouter, kRouterScale, kExpertScale, kExpertsGateUp, kExpertsDown, kFfnNorm2, kPostFfnNorm1, kPostFfnNorm2,  // MoE
+  // one each
+  kEmbedding,
+  kHead,
+  kPleTable,
+  kPleModelProj,
+  kPleProjNorm,
+  kOutputNorm,
+  // per layer: attention
+  kAttnNorm,
+  kQ,
+  kK,
+  kV,
+  kO,
+  kQNorm,
+  kKNorm,
+  kPostAttnNorm,
+  // per layer: dense MLP
+  kFfnNorm,
+  kGate,
+  kUp,
+  kDown,
+  kPostFfnNorm,
+  // per layer: injection of the per-layer embedding, and the scalar at the end
+  kPleGate,
+  kPleProj,
+  kPostPleNorm,
+  kLayerScalar,
+  // per layer: mixture of experts
+  kRouter,
+  kRouterScale,
+  kExpertScale,
+  kExpertsGateUp,
+  kExpertsDown,
+  kFfnNorm2,
+  kPostFfnNorm1,
+  kPostFfnNorm2,
 };
 
 struct TensorSpec {
   Role role;
-  int layer;         // -1 for model-wide tensors
-  std::string name;  // canonical: the Hugging Face name after the decoder prefix, e.g. "layers.3.self_attn.q_proj.weight"
+  int layer;  // -1 for model-wide tensors
+  std::string
+      name;  // canonical: the Hugging Face name after the decoder prefix, e.g. "layers.3.self_attn.q_proj.weight"
   std::string gguf_name;
-  Shape shape;       // {out, in}; experts {n, out, in}; vectors {n}
-  bool is_matrix;    // multiplied or gathered (quantizable); false for norms, scalars, router scales
+  Shape shape;     // {out, in}; experts {n, out, in}; vectors {n}
+  bool is_matrix;  // multiplied or gathered (quantizable); false for norms, scalars, router scales
 };
 
-// In a fixed order: model-wide first, then layer by layer.  Without the dead k/v tensors of sharing layers; the head only
-// when untied.  rope_freqs (GGUF only, derived) is not listed.
+// In a fixed order: model-wide first, then layer by layer.  Without the dead k/v tensors of sharing layers; the head
+// only when untied.  rope_freqs (GGUF only, derived) is not listed.
 std::vector<TensorSpec> tensor_specs(const GemmaConfig& config);
 
 // "layers.3.self_attn.q_proj": the module a weight belongs to, as quantization rules and activation scales name it.

@@ -1,5 +1,6 @@
-// tiny_configs.h: small models with the whole topology, for tests: sliding and global layers, sharing, per-layer embeddings, experts.
-// Every width is a multiple of `unit`'s needs: unit 32 makes all rows multiples of 32 (Q4_0 applies), unit 8 keeps them tiny.
+// tiny_configs.h: small models with the whole topology, for tests: sliding and global layers, sharing, per-layer
+// embeddings, experts. Every width is a multiple of `unit`'s needs: unit 32 makes all rows multiples of 32 (Q4_0
+// applies), unit 8 keeps them tiny.
 #pragma once
 
 #include "model/config.h"
