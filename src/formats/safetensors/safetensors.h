@@ -78,7 +78,7 @@ struct SafetensorsFile {
 Result<SafetensorsFile> read_safetensors(const std::string& path);
 
 // index_path: a model.safetensors.index.json; shards lie beside it.  Every name in it must be in the shard it names,
-// and each shard's tensors in the index, else kCorrupt.
+// and no name in two shards, else kCorrupt; tensors that the index forgets are listed all the same.
 Result<SafetensorsFile> read_safetensors_index(const std::string& index_path);
 
 // A Hugging Face folder: model.safetensors.index.json if there is one, else model.safetensors, else kNotFound.
