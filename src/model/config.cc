@@ -4,8 +4,6 @@
 
 #include <cmath>
 
-#include "base/check.h"
-
 namespace facet {
 
 int GemmaConfig::kv_donor(int l) const {
@@ -23,7 +21,8 @@ std::vector<double> GemmaConfig::rope_frequencies(int l) const {
     return out;
   }
   auto rotated = static_cast<int>(rope_partial_global * size / 2);
-  for (int i = 0; i < rotated && i < half; ++i) out[i] = std::pow(rope_theta_global, -2.0 * i / size) / rope_factor_global;
+  for (int i = 0; i < rotated && i < half; ++i)
+    out[i] = std::pow(rope_theta_global, -2.0 * i / size) / rope_factor_global;
   return out;
 }
 
@@ -46,16 +45,23 @@ Status GemmaConfig::validate() const {
   FACET_TRY(in_range("num_kv_shared_layers", n_kv_shared_layers, 0, n_layers() - 1));
   FACET_TRY(in_range("hidden_size_per_layer_input", ple_size, 0, 1 << 16));
   if (head_size % 2 != 0 || global_head_size % 2 != 0)
-    return corrupt(fmt::format("config: head sizes {} and {} must be even (RoPE rotates pairs)", head_size, global_head_size));
+    return corrupt(
+        fmt::format("config: head sizes {} and {} must be even (RoPE rotates pairs)", head_size, global_head_size));
   if (n_heads % n_kv_heads != 0 || n_heads % n_global_kv_heads != 0)
     return corrupt(fmt::format("config: {} heads are not a multiple of {} and {} key/value heads", n_heads, n_kv_heads,
                                n_global_kv_heads));
+  // Only layers without a v projection can have their own number of heads: the reference reads the key for those alone.
+  if (!k_eq_v && n_global_kv_heads != n_kv_heads)
+    return corrupt(
+        fmt::format("config: global layers have {} key/value heads and sliding ones {}, which needs attention_k_eq_v",
+                    n_global_kv_heads, n_kv_heads));
   if (!is_global(n_layers() - 1)) return corrupt("config: the last layer must be full_attention");
   if (!(rms_eps > 0) || !(rms_eps < 1)) return corrupt(fmt::format("config: rms_norm_eps is {}", rms_eps));
   if (!(logit_softcap >= 0) || !std::isfinite(logit_softcap))
     return corrupt(fmt::format("config: final_logit_softcapping is {}", logit_softcap));
   for (double v : {rope_theta, rope_theta_global, rope_factor_global})
-    if (!(v > 0) || !std::isfinite(v)) return corrupt(fmt::format("config: a rope parameter is {}, expected a positive number", v));
+    if (!(v > 0) || !std::isfinite(v))
+      return corrupt(fmt::format("config: a rope parameter is {}, expected a positive number", v));
   if (!(rope_partial_global > 0 && rope_partial_global <= 1))
     return corrupt(fmt::format("config: partial_rotary_factor is {}, expected 0 to 1", rope_partial_global));
   for (int l = first_shared_layer(); l < n_layers(); ++l)

@@ -1,13 +1,22 @@
 #include <fmt/format.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "model/config.h"
 
 namespace facet {
 namespace {
 
 using nlohmann::ordered_json;
+
+bool fits_int(const ordered_json& j) {
+  if (j.is_number_unsigned()) return j.get<std::uint64_t>() <= std::numeric_limits<int>::max();
+  return j.is_number_integer() && j.get<std::int64_t>() >= std::numeric_limits<int>::min();
+}
+
+std::string excerpt(const ordered_json& j) { return j.dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 60); }
 
 // Reads fields of one JSON object; the first problem is kept and later reads do nothing.
 class Fields {
@@ -19,12 +28,16 @@ class Fields {
     if (!status_.ok() || !has(key)) return;
     const ordered_json& j = object_.at(key);
     bool fits = false;
-    if constexpr (std::is_same_v<T, bool>) fits = j.is_boolean();
-    else if constexpr (std::is_integral_v<T>) fits = j.is_number_integer() && j.get<std::int64_t>() == static_cast<T>(j.get<std::int64_t>());
-    else if constexpr (std::is_floating_point_v<T>) fits = j.is_number();
-    else fits = j.is_string();
+    if constexpr (std::is_same_v<T, bool>)
+      fits = j.is_boolean();
+    else if constexpr (std::is_integral_v<T>)
+      fits = fits_int(j);
+    else if constexpr (std::is_floating_point_v<T>)
+      fits = j.is_number();
+    else
+      fits = j.is_string();
     if (!fits) {
-      fail(key, "has a value of the wrong type or range: " + j.dump());
+      fail(key, "has a value of the wrong type or range: " + excerpt(j));
       return;
     }
     value = j.get<T>();
@@ -44,16 +57,20 @@ class Fields {
 void read_layers(Fields& f, GemmaConfig& c) {
   int n_layers = 30;
   f.get("num_hidden_layers", n_layers);
-  if (n_layers < 1 || n_layers > 1024) return f.fail("num_hidden_layers", fmt::format("is {}, expected 1 to 1024", n_layers));
+  if (n_layers < 1 || n_layers > 1024)
+    return f.fail("num_hidden_layers", fmt::format("is {}, expected 1 to 1024", n_layers));
   c.layers.clear();
   if (f.has("layer_types")) {
     const ordered_json& types = f.at("layer_types");
     if (!types.is_array() || types.size() != static_cast<std::size_t>(n_layers))
       return f.fail("layer_types", fmt::format("must list {} layers", n_layers));
     for (const auto& type : types) {
-      if (type == "sliding_attention") c.layers.push_back(LayerKind::kSliding);
-      else if (type == "full_attention") c.layers.push_back(LayerKind::kGlobal);
-      else return f.fail("layer_types", "holds an unknown kind: " + type.dump());
+      if (type == "sliding_attention")
+        c.layers.push_back(LayerKind::kSliding);
+      else if (type == "full_attention")
+        c.layers.push_back(LayerKind::kGlobal);
+      else
+        return f.fail("layer_types", "holds an unknown kind: " + excerpt(type));
     }
   } else {
     for (int l = 0; l < n_layers; ++l) c.layers.push_back(l % 6 == 5 ? LayerKind::kGlobal : LayerKind::kSliding);
@@ -61,43 +78,54 @@ void read_layers(Fields& f, GemmaConfig& c) {
   c.layers.back() = LayerKind::kGlobal;  // as the reference does, whatever the list says
 }
 
-void read_rope(Fields& f, GemmaConfig& c) {
-  if (!f.has("rope_parameters")) return;
-  const ordered_json& rope = f.at("rope_parameters");
-  auto kind = [&](const char* key) -> const ordered_json* {
-    return rope.is_object() && rope.contains(key) && rope.at(key).is_object() ? &rope.at(key) : nullptr;
-  };
-  const ordered_json *sliding = kind("sliding_attention"), *global = kind("full_attention");
-  if (!sliding || !global) return f.fail("rope_parameters", "must have sliding_attention and full_attention");
-  std::string type = "default";
-  Fields s(*sliding), g(*global);
-  s.get("rope_type", type);
-  if (type != "default") f.fail("rope_parameters.sliding_attention.rope_type", "is '" + type + "', expected default");
-  s.get("rope_theta", c.rope_theta);
-  type = "proportional";
-  g.get("rope_type", type);
-  if (type != "proportional") f.fail("rope_parameters.full_attention.rope_type", "is '" + type + "', expected proportional");
-  g.get("rope_theta", c.rope_theta_global);
-  g.get("partial_rotary_factor", c.rope_partial_global);
-  g.get("factor", c.rope_factor_global);
-  for (const Fields* part : {&s, &g})
-    if (!part->status().ok()) f.fail("rope_parameters", part->status().message());
+// Position scaling of any other kind would change every angle: refused, never ignored.
+void read_rope_kind(Fields& f, const ordered_json& rope, const char* kind, const char* wanted_type, double& theta,
+                    double* partial, double* factor) {
+  if (!rope.is_object() || !rope.contains(kind) || !rope.at(kind).is_object())
+    return f.fail("rope_parameters", "must have sliding_attention and full_attention");
+  Fields values(rope.at(kind));
+  std::string type = wanted_type;
+  values.get("rope_type", type);
+  if (type != wanted_type)
+    f.fail(std::string("rope_parameters.") + kind + ".rope_type", "is '" + type + "', expected " + wanted_type);
+  values.get("rope_theta", theta);
+  if (partial) values.get("partial_rotary_factor", *partial);
+  if (factor) values.get("factor", *factor);
+  if (!values.status().ok()) f.fail("rope_parameters", "has a bad entry: " + values.status().message());
 }
 
-// transformers >= 5.15 may store the head sizes of global layers per layer.
+void read_rope(Fields& f, GemmaConfig& c) {
+  // rope_scaling is what transformers before version 5 calls the same object.
+  const char* key = f.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  if (!f.has(key)) return;
+  read_rope_kind(f, f.at(key), "sliding_attention", "default", c.rope_theta, nullptr, nullptr);
+  read_rope_kind(f, f.at(key), "full_attention", "proportional", c.rope_theta_global, &c.rope_partial_global,
+                 &c.rope_factor_global);
+}
+
+// transformers >= 5.15 may store head sizes per layer; layers of one kind must agree.
 void read_per_layer(Fields& f, GemmaConfig& c) {
-  if (!f.has("per_layer_config") || !f.at("per_layer_config").is_object()) return;
-  for (const auto& [index, values] : f.at("per_layer_config").items()) {
-    char* end = nullptr;
-    long l = std::strtol(index.c_str(), &end, 10);
-    if (*end != '\0' || l < 0 || l >= c.n_layers() || !values.is_object())
+  if (!f.has("per_layer_config")) return;
+  const ordered_json& layers = f.at("per_layer_config");
+  if (!layers.is_object()) return f.fail("per_layer_config", "is not an object");
+  bool seen[2] = {false, false};
+  for (const auto& [index, entry] : layers.items()) {
+    int l = -1;
+    auto [end, error] = std::from_chars(index.data(), index.data() + index.size(), l);
+    if (error != std::errc() || end != index.data() + index.size() || l < 0 || l >= c.n_layers() || !entry.is_object())
       return f.fail("per_layer_config", "has an entry '" + index + "' that names no layer");
-    if (!c.is_global(static_cast<int>(l))) continue;
-    Fields v(values);
-    v.get("head_dim", c.global_head_size);
-    v.get("num_key_value_heads", c.n_global_kv_heads);
-    if (!v.status().ok()) f.fail("per_layer_config", v.status().message());
-    return;  // the first global entry speaks for all
+    int& size = c.is_global(l) ? c.global_head_size : c.head_size;
+    int& kv = c.is_global(l) ? c.n_global_kv_heads : c.n_kv_heads;
+    int this_size = size, this_kv = kv;
+    Fields values(entry);
+    values.get("head_dim", this_size);
+    values.get("num_key_value_heads", this_kv);
+    if (!values.status().ok()) return f.fail("per_layer_config", "has a bad entry: " + values.status().message());
+    if (seen[c.is_global(l)] && (this_size != size || this_kv != kv))
+      return f.fail("per_layer_config", "gives layer " + index + " other heads than another layer of its kind");
+    seen[c.is_global(l)] = true;
+    size = this_size;
+    kv = this_kv;
   }
 }
 
@@ -106,7 +134,7 @@ void read_eos(Fields& f, std::vector<int>& out) {
   const ordered_json& j = f.at("eos_token_id");
   std::vector<int> ids;
   for (const auto& id : j.is_array() ? j : ordered_json::array({j})) {
-    if (!id.is_number_integer()) return f.fail("eos_token_id", "is neither an id nor a list of ids");
+    if (!fits_int(id)) return f.fail("eos_token_id", "is neither an id nor a list of ids");
     ids.push_back(id.get<int>());
   }
   if (!ids.empty()) out = ids;
@@ -117,14 +145,20 @@ void read_eos(Fields& f, std::vector<int>& out) {
 Result<GemmaConfig> parse_hf_config(std::string_view text) {
   ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!root.is_object()) return corrupt("config.json: not a JSON object");
-  const ordered_json& body = root.contains("text_config") && root.at("text_config").is_object() ? root.at("text_config") : root;
+  const bool nested = root.contains("text_config") && root.at("text_config").is_object();
+  const ordered_json& body = nested ? root.at("text_config") : root;
   Fields f(body), top(root);
-  std::string model_type;
+  std::string outer_type, model_type;
+  top.get("model_type", outer_type);
+  model_type = outer_type;
   f.get("model_type", model_type);
-  if (model_type.rfind("gemma4", 0) != 0)
-    return unsupported("config.json: model_type is '" + model_type + "', expected gemma4 (other families are not Facet's)");
-  if (model_type.find("assistant") != std::string::npos)
-    return unsupported("config.json: this is a drafter (" + model_type + "), not a model that can run alone");
+  for (const std::string& type : {outer_type, model_type}) {
+    if (type.find("assistant") != std::string::npos)
+      return unsupported("config.json: this is a drafter (" + type + "), not a model that can run alone");
+  }
+  if (!model_type.starts_with("gemma4"))
+    return unsupported("config.json: model_type is '" + model_type.substr(0, 60) +
+                       "', expected gemma4 (other families are not Facet's)");
 
   GemmaConfig c;
   c.vocab_size = 262144;
@@ -152,7 +186,8 @@ Result<GemmaConfig> parse_hf_config(std::string_view text) {
   f.get("use_double_wide_mlp", c.double_wide_mlp);
   f.get("attention_k_eq_v", c.k_eq_v);
   c.n_global_kv_heads = c.n_kv_heads;
-  if (c.k_eq_v) f.get("num_global_key_value_heads", c.n_global_kv_heads);  // honoured only with k_eq_v, as the reference does
+  if (c.k_eq_v)
+    f.get("num_global_key_value_heads", c.n_global_kv_heads);  // honoured only with k_eq_v, as the reference does
   read_per_layer(f, c);
   f.get("hidden_size_per_layer_input", c.ple_size);
   int ple_vocab = c.vocab_size;
@@ -172,7 +207,8 @@ Result<GemmaConfig> parse_hf_config(std::string_view text) {
   read_rope(f, c);
   std::string activation = "gelu_pytorch_tanh";
   f.get("hidden_activation", activation);
-  if (activation != "gelu_pytorch_tanh") f.fail("hidden_activation", "is '" + activation + "', expected gelu_pytorch_tanh");
+  if (activation != "gelu_pytorch_tanh")
+    f.fail("hidden_activation", "is '" + activation + "', expected gelu_pytorch_tanh");
   bool bias = false;
   f.get("attention_bias", bias);
   if (bias) f.fail("attention_bias", "is true; no Gemma 4 has biases");
@@ -238,7 +274,10 @@ std::string to_hf_config(const GemmaConfig& c, std::string_view quantization_con
     j["top_k_experts"] = c.n_experts_used;
     j["moe_intermediate_size"] = c.expert_ffn_size;
   }
-  if (!quantization_config.empty()) j["quantization_config"] = ordered_json::parse(quantization_config);
+  if (!quantization_config.empty()) {
+    j["quantization_config"] = ordered_json::parse(quantization_config, nullptr, /*allow_exceptions=*/false);
+    FACET_CHECK(j["quantization_config"].is_object(), "quantization_config is a JSON object");
+  }
   return j.dump(2) + "\n";
 }
 
