@@ -16,9 +16,9 @@ struct TrainProgress {
   std::int64_t step = 0, total_steps = 0;  // steps taken
   double loss = 0;                         // what is minimised
   double ce = 0;
-  std::optional<double> kl;  // with a teacher
+  std::optional<double> kl = {};  // with a teacher
   double lr = 0, grad_norm = 0;
-  std::map<std::string, double> group_norms, metrics;
+  std::map<std::string, double> group_norms = {}, metrics = {};
   int stage = 0;
   double tokens_per_second = 0;  // over the last steps, validation left out
   std::uint64_t peak_rss_bytes = 0;
@@ -31,9 +31,9 @@ struct Validation {
   std::int64_t step = 0, n_tokens = 0;
   int stage = 0;
   double ce = 0, ppl = 0;
-  std::optional<double> kl, top1_agreement;  // with a teacher; nats per token, share
-  double accuracy = 0;                       // the best token is the label
-  double score = 0;                          // what best/ is chosen by: kl when the run minimises it, else ce
+  std::optional<double> kl = {}, top1_agreement = {};  // with a teacher; nats per token, share
+  double accuracy = 0;                                 // the best token is the label
+  double score = 0;                                    // what best/ is chosen by: kl when the run minimises it, else ce
   bool best = false;
 };
 // "valid step 200 ce 3.761 ppl 43.0 kl 0.0031 top1 95.3% (best)"

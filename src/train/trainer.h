@@ -34,10 +34,10 @@ namespace facet::train {
 
 // All are called on the caller's thread, and by the first process only.  Empty ones are fine.
 struct TrainCallbacks {
-  std::function<void(const TrainProgress&)> progress;  // after every step
-  std::function<void(const Validation&)> validation;   // after every validation
-  std::function<void(std::string_view)> message;       // one line worth reading: a warning, a save, a stage
-  const std::atomic<bool>* cancel = nullptr;           // true: finish the step, save, return kCancelled
+  std::function<void(const TrainProgress&)> progress = {};  // after every step
+  std::function<void(const Validation&)> validation = {};   // after every validation
+  std::function<void(std::string_view)> message = {};       // one line worth reading: a warning, a save, a stage
+  const std::atomic<bool>* cancel = nullptr;                // true: finish the step, save, return kCancelled
 };
 
 struct TrainSummary {
