@@ -13,5 +13,7 @@ test: build
 	@ctest --preset $(PRESET) -j $(JOBS)
 fast: build
 	@ctest --preset $(PRESET) -L fast -j $(JOBS)
+demo: build
+	@scripts/demo build/$(PRESET)/src/cli/facet out
 clean:
 	@rm -rf build out
