@@ -35,7 +35,8 @@ Status run_stories(const StoriesFlags& flags) {
   FACET_ASSIGN(CorpusCounts counts, write_corpus(flags.out, options));
   std::string out;
   const char* names[3] = {"train.txt", "valid.txt", "test.txt"};
-  for (int i = 0; i < 3; ++i) out += fmt::format("{:<10} {:>9} stories {:>11} bytes\n", names[i], counts.n_stories[i], counts.n_bytes[i]);
+  for (int i = 0; i < 3; ++i)
+    out += fmt::format("{:<10} {:>9} stories {:>11} bytes\n", names[i], counts.n_stories[i], counts.n_bytes[i]);
   out += fmt::format("tasks.jsonl {:>8} questions\n", counts.n_tasks);
   return write_output("", out);
 }
@@ -45,7 +46,8 @@ Status run_stories(const StoriesFlags& flags) {
 void add_data(CLI::App& app, Status& status) {
   auto flags = std::make_shared<StoriesFlags>();
   CLI::App* verb = app.add_subcommand("data", "make text to train on")->require_subcommand(1);
-  CLI::App* stories = verb->add_subcommand("stories", "generated stories with questions: train, valid, test and tasks, disjoint");
+  CLI::App* stories =
+      verb->add_subcommand("stories", "generated stories with questions: train, valid, test and tasks, disjoint");
   option(stories, "-s,--seed", flags->seed, "same seed, same stories");
   option(stories, "--tokens", flags->tokens, "size of train.txt, about (4 bytes a token)");
   option(stories, "--heldout", flags->heldout, "size of valid.txt and of test.txt");

@@ -42,8 +42,13 @@ int run(int argc, char** argv) {
     std::fputs(app.help().c_str(), stdout);
     return 0;
   }
-  if (argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr)
-    return fail(invalid_argument("unknown verb '" + std::string(argv[1]) + "' (run `facet help` for the list)"));
+  if (argv[1][0] != '-') {
+    bool known = false;
+    for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
+      known = known || verb->get_name() == argv[1];
+    if (!known)
+      return fail(invalid_argument("unknown verb '" + std::string(argv[1]) + "' (run `facet help` for the list)"));
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {  // --help, --version

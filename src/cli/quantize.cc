@@ -20,7 +20,8 @@ struct QuantizeFlags {
 };
 
 // n windows of <bos> and context - 1 tokens, drawn from the whole text.
-Result<std::vector<std::vector<int>>> calibration_windows(const QuantizeFlags& flags, const Tokenizer& tokenizer, int bos) {
+Result<std::vector<std::vector<int>>> calibration_windows(const QuantizeFlags& flags, const Tokenizer& tokenizer,
+                                                          int bos) {
   FACET_ASSIGN(std::string text, read_text_file(flags.text));
   std::vector<int> ids;
   for (std::string_view document : split_documents(text)) {
@@ -36,7 +37,8 @@ Result<std::vector<std::vector<int>>> calibration_windows(const QuantizeFlags& f
   for (int w = 0; w < flags.windows; ++w) {
     std::size_t start = rng.below(static_cast<std::uint32_t>(ids.size() - length + 1));
     out.emplace_back(1, bos);
-    out.back().insert(out.back().end(), ids.begin() + std::ptrdiff_t(start), ids.begin() + std::ptrdiff_t(start + length));
+    out.back().insert(out.back().end(), ids.begin() + std::ptrdiff_t(start),
+                      ids.begin() + std::ptrdiff_t(start + length));
   }
   return out;
 }
@@ -58,7 +60,8 @@ Status run_quantize(const QuantizeFlags& flags) {
   }
   if (options.scheme.kind == Scheme::Kind::kMobile && flags.out.ends_with(".gguf"))
     return invalid_argument("--out " + flags.out + ": the mobile scheme goes to a folder, not to a .gguf file");
-  if ((options.scheme.kind == Scheme::Kind::kQ4_0 || options.scheme.kind == Scheme::Kind::kQ8_0) && !flags.out.ends_with(".gguf"))
+  if ((options.scheme.kind == Scheme::Kind::kQ4_0 || options.scheme.kind == Scheme::Kind::kQ8_0) &&
+      !flags.out.ends_with(".gguf"))
     return invalid_argument("--out " + flags.out + ": " + flags.scheme + " goes to a .gguf file");
   FACET_ASSIGN(options.method, parse_ptq_method(flags.method));
   options.activations = flags.activations == "absmax" ? ActivationRange::kAbsmax
@@ -86,9 +89,11 @@ Status run_quantize(const QuantizeFlags& flags) {
   std::string out;
   if (flags.verbose)
     for (const TensorReport& t : result.report.tensors)
-      out += fmt::format("{:<48} {:>5} {:>8} relative error {:.4f}\n", t.name, info(t.type).name, name_of(t.method), t.relative_error);
+      out += fmt::format("{:<48} {:>5} {:>8} relative error {:.4f}\n", t.name, info(t.type).name, name_of(t.method),
+                         t.relative_error);
   if (result.report.n_experts_by_mse > 0)
-    out += fmt::format("{} expert matrices saw too few tokens and were quantized by mse\n", result.report.n_experts_by_mse);
+    out += fmt::format("{} expert matrices saw too few tokens and were quantized by mse\n",
+                       result.report.n_experts_by_mse);
   out += fmt::format("{}: {} {}, {:.2f} bits per weight\n", flags.out, flags.scheme, flags.method,
                      result.checkpoint.bits_per_weight());
   return write_output("", out);
@@ -107,7 +112,8 @@ void add_quantize(CLI::App& app, Status& status) {
   option(verb, "-c,--ctx-size", flags->context, "tokens per calibration window")->check(CLI::Range(2, 1 << 17));
   option(verb, "--windows", flags->windows, "calibration windows")->check(CLI::Range(1, 1 << 20));
   option(verb, "-s,--seed", flags->seed, "which windows");
-  verb->add_option("--rule", flags->rules, "mobile: PATTERN=BITS, looked at before the scheme's own; may be given more than once");
+  verb->add_option("--rule", flags->rules,
+                   "mobile: PATTERN=BITS, looked at before the scheme's own; may be given more than once");
   option(verb, "--activations", flags->activations, "mobile: range of static activations")
       ->check(CLI::IsMember({"percentile", "absmax", "none"}));
   verb->add_flag("-v,--verbose", flags->verbose, "list every tensor");

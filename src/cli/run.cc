@@ -15,7 +15,8 @@ struct RunFlags {
   std::string model, prompt, prompt_file, cache_type;
   int n_predict = -1, context = 0, batch = 256, threads = 1;
   SamplerOptions sampling;
-  bool no_bos = false, no_prompt = false, no_timings = false, ignore_eos = false, parse_special = false, verbose = false;
+  bool no_bos = false, no_prompt = false, no_timings = false, ignore_eos = false, parse_special = false,
+       verbose = false;
 };
 
 Result<KvType> parse_kv_type(const std::string& name) {
@@ -71,7 +72,8 @@ Status run_run(RunFlags flags) {
   if (tokenizer.vocab_size() > model.config().vocab_size)
     return corrupt(fmt::format("{}: the tokenizer has {} tokens, the model {}", path, tokenizer.vocab_size(),
                                model.config().vocab_size));
-  std::vector<int> prompt = tokenizer.encode(flags.prompt, {.bos = !flags.no_bos, .parse_special = flags.parse_special});
+  std::vector<int> prompt =
+      tokenizer.encode(flags.prompt, {.bos = !flags.no_bos, .parse_special = flags.parse_special});
   if (prompt.empty()) return invalid_argument("the prompt is empty");
 
   SessionOptions options{.context = flags.context, .max_batch = flags.batch};
@@ -85,21 +87,23 @@ Status run_run(RunFlags flags) {
   Printer printer(tokenizer);
   if (!flags.no_prompt)
     for (int token : prompt) printer.show(token);
-  GenerateOptions generate_options{.max_tokens = flags.n_predict, .sampling = flags.sampling, .stop_tokens = {},
-                                   .ignore_stop = flags.ignore_eos};
-  FACET_ASSIGN(Generation g, generate(session, prompt, generate_options,
-                                      [&](int token) {
-                                        printer.show(token);
-                                        return true;
-                                      },
-                                      &interrupted));
+  GenerateOptions generate_options{
+      .max_tokens = flags.n_predict, .sampling = flags.sampling, .stop_tokens = {}, .ignore_stop = flags.ignore_eos};
+  FACET_ASSIGN(Generation g, generate(
+                                 session, prompt, generate_options,
+                                 [&](int token) {
+                                   printer.show(token);
+                                   return true;
+                                 },
+                                 &interrupted));
   printer.finish();
   if (!flags.no_timings)
-    std::fprintf(stderr,
-                 "prompt: %d tokens, %.1f tokens/s; generated: %d tokens, %.1f tokens/s; first token %.1f ms; peak memory "
-                 "%.1f MB (VmHWM)\n",
-                 g.stats.prompt_tokens, g.stats.prompt_tokens_per_second(), g.stats.generated_tokens,
-                 g.stats.generated_tokens_per_second(), 1e3 * g.stats.first_token_seconds, double(peak_rss_bytes()) / 1e6);
+    std::fprintf(
+        stderr,
+        "prompt: %d tokens, %.1f tokens/s; generated: %d tokens, %.1f tokens/s; first token %.1f ms; peak memory "
+        "%.1f MB (VmHWM)\n",
+        g.stats.prompt_tokens, g.stats.prompt_tokens_per_second(), g.stats.generated_tokens,
+        g.stats.generated_tokens_per_second(), 1e3 * g.stats.first_token_seconds, double(peak_rss_bytes()) / 1e6);
   if (g.stats.stop == StopReason::kContextFull)
     std::fprintf(stderr, "note: the context of %d positions is full (-c sets it)\n", session.options().context);
   if (g.stats.stop == StopReason::kCancelled) return {Code::kCancelled, "interrupted"};
@@ -115,14 +119,19 @@ void add_run(CLI::App& app, Status& status) {
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
   option(verb, "-p,--prompt", flags->prompt, "text to continue");
   option(verb, "-f,--file", flags->prompt_file, "file whose text to continue");
-  option(verb, "-n,--predict,--n-predict", flags->n_predict, "tokens to write (-1: until the model stops)")->check(CLI::Range(-1, 1 << 30));
-  option(verb, "-c,--ctx-size", flags->context, "positions (0: the model's, at most 4096)")->check(CLI::Range(0, 1 << 24));
+  option(verb, "-n,--predict,--n-predict", flags->n_predict, "tokens to write (-1: until the model stops)")
+      ->check(CLI::Range(-1, 1 << 30));
+  option(verb, "-c,--ctx-size", flags->context, "positions (0: the model's, at most 4096)")
+      ->check(CLI::Range(0, 1 << 24));
   option(verb, "-b,--batch-size", flags->batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
   option(verb, "--cache-type", flags->cache_type, "of keys and values: auto f32 f16 bf16 i8");
-  option(verb, "--temp", flags->sampling.temperature, "temperature, 0 = always the most probable token")->check(CLI::Range(0.0, 100.0));
+  option(verb, "--temp", flags->sampling.temperature, "temperature, 0 = always the most probable token")
+      ->check(CLI::Range(0.0, 100.0));
   option(verb, "--top-k", flags->sampling.top_k, "keep the k most probable (0: all)")->check(CLI::Range(0, 1 << 30));
-  option(verb, "--top-p", flags->sampling.top_p, "keep the fewest that hold this probability")->check(CLI::Range(0.0, 1.0));
-  option(verb, "--min-p", flags->sampling.min_p, "drop what is less probable than this share of the best")->check(CLI::Range(0.0, 1.0));
+  option(verb, "--top-p", flags->sampling.top_p, "keep the fewest that hold this probability")
+      ->check(CLI::Range(0.0, 1.0));
+  option(verb, "--min-p", flags->sampling.min_p, "drop what is less probable than this share of the best")
+      ->check(CLI::Range(0.0, 1.0));
   option(verb, "--repeat-penalty", flags->sampling.repeat_penalty, "penalty of recent tokens, 1 = none");
   option(verb, "--repeat-last-n", flags->sampling.repeat_last_n, "how many tokens are recent (-1: all)");
   option(verb, "-s,--seed", flags->sampling.seed, "same seed, same text");

@@ -1,34 +1,38 @@
-// facet tokenizer train: a byte-pair vocabulary of one's own.
-#include <fmt/format.h>
+// facet tokenizer train: runs facet-tokenizer, which lies beside this binary.  A program of its own because
+// SentencePiece and libtorch cannot live in one process: both bring a protobuf, and the symbols of one answer the
+// other's calls.
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
-#include "base/atomic_file.h"
-#include "base/mapped_file.h"
 #include "cli/cli.h"
-#include "text/bpe_train.h"
 
 namespace facet::cli {
 namespace {
 
 struct TokenizerFlags {
-  std::string text, out;
-  int vocab_size = 4096;
+  std::string text, out, vocab_size = "4096";
 };
 
 Status run_train(const TokenizerFlags& flags) {
-  FACET_ASSIGN(std::string text, read_text_file(flags.text));
-  FACET_ASSIGN(Vocabulary vocabulary, train_bpe(text, {.vocab_size = flags.vocab_size}));
-  FACET_ASSIGN(Tokenizer tokenizer, Tokenizer::create(std::move(vocabulary)));
   std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  if (error) return io_error(flags.out + ": cannot create the folder: " + error.message());
-  std::string path = (std::filesystem::path(flags.out) / "tokenizer.json").string();
-  FACET_TRY(write_text_file(path, tokenizer.to_json()));
-  std::string_view sample = std::string_view(text).substr(0, std::min<std::size_t>(text.size(), 1 << 20));
-  double per_token = double(sample.size()) / double(std::max<std::size_t>(1, tokenizer.encode(sample).size()));
-  return write_output("", fmt::format("{}: {} tokens, {:.2f} bytes per token on the training text\n", path,
-                                      tokenizer.vocab_size(), per_token));
+  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  std::string program = (self.parent_path() / "facet-tokenizer").string();
+  pid_t child = ::fork();
+  if (child < 0) return no_resources(std::string("fork: ") + std::strerror(errno));
+  if (child == 0) {
+    ::execl(program.c_str(), program.c_str(), flags.text.c_str(), flags.vocab_size.c_str(), flags.out.c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+  if (code == 127) return not_found(program + ": cannot be run (it belongs beside the facet binary)");
+  if (code != 0) std::exit(code);  // it has said why
+  return {};
 }
 
 }  // namespace
@@ -38,7 +42,8 @@ void add_tokenizer(CLI::App& app, Status& status) {
   CLI::App* verb = app.add_subcommand("tokenizer", "make a vocabulary")->require_subcommand(1);
   CLI::App* train = verb->add_subcommand("train", "train a Gemma-style byte-pair vocabulary on a text");
   option(train, "--text", flags->text, "UTF-8 text")->required();
-  option(train, "--vocab-size", flags->vocab_size, "tokens in all, special and byte tokens included")->check(CLI::Range(300, 1 << 20));
+  option(train, "--vocab-size", flags->vocab_size, "tokens in all, special and byte tokens included")
+      ->check(CLI::Range(300, 1 << 20));
   option(train, "--out", flags->out, "folder to put tokenizer.json in")->required();
   train->callback([flags, &status] { status = run_train(*flags); });
 }

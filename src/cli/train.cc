@@ -13,7 +13,8 @@ namespace facet::cli {
 #if FACET_TRAIN
 namespace {
 
-// One flag per field of TrainConfig; a flag beats its environment variable, which beats the file, which beats the default.
+// One flag per field of TrainConfig; a flag beats its environment variable, which beats the file, which beats the
+// default.
 struct TrainFlags {
   std::string config_file;
   std::map<std::string, std::string> fields;
@@ -78,8 +79,9 @@ Status run_bench_train(const CLI::App& verb, const TrainFlags& flags) {
   FACET_ASSIGN(train::TrainBench bench, train::bench_train(config, flags.bench_steps));
   std::string out = fmt::format("| step | tokens/s |\n|---|---|\n| float | {:.0f} |\n", bench.float_tokens_per_second);
   if (bench.qat_tokens_per_second > 0)
-    out += fmt::format("| {} QAT, all stages on | {:.0f} |\n\nQAT is {:.3f}x slower ({} steps of each, alternating, medians)\n",
-                       config.scheme, bench.qat_tokens_per_second, bench.slowdown(), bench.steps);
+    out += fmt::format(
+        "| {} QAT, all stages on | {:.0f} |\n\nQAT is {:.3f}x slower ({} steps of each, alternating, medians)\n",
+        config.scheme, bench.qat_tokens_per_second, bench.slowdown(), bench.steps);
   return write_output("", out);
 }
 
@@ -87,7 +89,8 @@ Status run_bench_train(const CLI::App& verb, const TrainFlags& flags) {
 
 void add_train(CLI::App& app, Status& status) {
   auto flags = std::make_shared<TrainFlags>();
-  CLI::App* verb = app.add_subcommand("train", "train a model: from scratch, on from a checkpoint, or quantization-aware");
+  CLI::App* verb =
+      app.add_subcommand("train", "train a model: from scratch, on from a checkpoint, or quantization-aware");
   add_fields(verb, flags);
   verb->callback([flags, verb, &status] { status = run_train(*verb, *flags); });
 }
@@ -96,7 +99,9 @@ void add_bench(CLI::App& app, Status& status) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* bench = app.add_subcommand("bench", "measure speed")->require_subcommand(1);
   CLI::App* verb = bench->add_subcommand("train", "tokens/s of training steps, with and without fake quantization");
-  verb->add_option("--repetitions", flags->bench_steps, "steps of each kind")->check(CLI::Range(1, 10000))->capture_default_str();
+  verb->add_option("--repetitions", flags->bench_steps, "steps of each kind")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   add_fields(verb, flags);
   verb->callback([flags, verb, &status] { status = run_bench_train(*verb, *flags); });
 }
@@ -104,14 +109,20 @@ void add_bench(CLI::App& app, Status& status) {
 #else  // built without the trainer: the verbs stay, and say which option to turn on
 
 void add_train(CLI::App& app, Status& status) {
-  app.add_subcommand("train", "not in this build: configure with -DFACET_TRAIN=ON")->allow_extras()->callback([&status] {
-    status = unsupported("this binary was built without the trainer (configure with -DFACET_TRAIN=ON, which needs libtorch)");
-  });
+  app.add_subcommand("train", "not in this build: configure with -DFACET_TRAIN=ON")
+      ->allow_extras()
+      ->callback([&status] {
+        status = unsupported(
+            "this binary was built without the trainer (configure with -DFACET_TRAIN=ON, which needs libtorch)");
+      });
 }
 void add_bench(CLI::App& app, Status& status) {
-  app.add_subcommand("bench", "not in this build: configure with -DFACET_TRAIN=ON")->allow_extras()->callback([&status] {
-    status = unsupported("this binary was built without the trainer (configure with -DFACET_TRAIN=ON, which needs libtorch)");
-  });
+  app.add_subcommand("bench", "not in this build: configure with -DFACET_TRAIN=ON")
+      ->allow_extras()
+      ->callback([&status] {
+        status = unsupported(
+            "this binary was built without the trainer (configure with -DFACET_TRAIN=ON, which needs libtorch)");
+      });
 }
 
 #endif

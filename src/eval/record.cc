@@ -155,8 +155,8 @@ Result<EvalRecord> parse_eval_record(const std::string& text, const std::string&
 
 std::string to_text(const EvalRecord& r) {
   fmt::memory_buffer out;
-  auto line = [&](auto&&... args) {
-    fmt::format_to(std::back_inserter(out), args...);
+  auto line = [&]<typename... Args>(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
     out.push_back('\n');
   };
   line("model: {} ({}, {}; {:.2f} bits per weight, {} bytes, sha256 {})", r.path, r.scheme, r.method, r.bits_per_weight,

@@ -24,7 +24,8 @@ EvalRecord arm(const std::string& scheme, const std::string& method, double nll,
   double total_nll = 0, total_kl = 0;
   for (int w = 0; w < 20; ++w) {
     double wobble = 1 + 0.01 * (w % 5 - 2);
-    r.text.windows.push_back({.tokens = 10, .nll = 10 * nll * wobble, .against = {{.nll = 30, .kl = 10 * kl * wobble, .same_top = 9}}});
+    r.text.windows.push_back(
+        {.tokens = 10, .nll = 10 * nll * wobble, .against = {{.nll = 30, .kl = 10 * kl * wobble, .same_top = 9}}});
     total_nll += r.text.windows.back().nll;
     total_kl += r.text.windows.back().against[0].kl;
   }
@@ -80,8 +81,8 @@ TEST_F(ReportTest, SharesWonBack) {
   auto json = nlohmann::json::parse(report_json(*report));
   EXPECT_NEAR(json["kl_cut"]["q4_0"]["best_ptq"].get<double>(), 0.5, 1e-9);
   EXPECT_EQ(json["rows"].size(), 4u);
-  for (const char* key : {"scheme", "method", "ppl", "ppl_stderr", "kld_mean", "top1_agreement", "task_accuracy", "bits_per_weight",
-                          "file_bytes", "peak_rss_bytes", "tokens_per_second"})
+  for (const char* key : {"scheme", "method", "ppl", "ppl_stderr", "kld_mean", "top1_agreement", "task_accuracy",
+                          "bits_per_weight", "file_bytes", "peak_rss_bytes", "tokens_per_second"})
     EXPECT_TRUE(json["rows"][0].contains(key)) << key;
   std::string html = report_html(*report);
   EXPECT_NE(html.find("<svg"), std::string::npos);

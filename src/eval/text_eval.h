@@ -50,8 +50,9 @@ struct TextEval {
 };
 
 //   FACET_ASSIGN(TextEval e, evaluate_text(model, {&reference}, ids, {}, pool));
-// tokens: the text; documents inside it may be cut by <eos> <bos>, where <bos> is never a token to predict.  references must share the model's vocabulary size (kInvalidArgument). progress(done,
-// all) is called after each window and may be empty; `cancel` may be null.
+// tokens: the text; documents inside it may be cut by <eos> <bos>, where <bos> is never a token to predict.  references
+// must share the model's vocabulary size (kInvalidArgument). progress(done, all) is called after each window and may be
+// empty; `cancel` may be null.
 Result<TextEval> evaluate_text(const Model& model, std::span<const Model* const> references,
                                std::span<const int> tokens, const EvalOptions& options, ThreadPool& pool,
                                const std::function<void(int, int)>& progress = {},

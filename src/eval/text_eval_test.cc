@@ -87,10 +87,12 @@ TEST(TextEval, RefusesWhatDoesNotCompare) {
   Model model = bind(tiny_e(8), 1), reference = bind(other, 1);
   ThreadPool pool(1);
   const Model* references[] = {&reference};
-  EXPECT_EQ(evaluate_text(model, references, some_tokens(64), {.context = 32}, pool).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(evaluate_text(model, references, some_tokens(64), {.context = 32}, pool).status().code(),
+            Code::kInvalidArgument);
   EXPECT_EQ(evaluate_text(model, {}, some_tokens(31), {.context = 32}, pool).status().code(), Code::kInvalidArgument);
   std::atomic<bool> cancel = true;
-  EXPECT_EQ(evaluate_text(model, {}, some_tokens(64), {.context = 32}, pool, {}, &cancel).status().code(), Code::kCancelled);
+  EXPECT_EQ(evaluate_text(model, {}, some_tokens(64), {.context = 32}, pool, {}, &cancel).status().code(),
+            Code::kCancelled);
 }
 
 }  // namespace

@@ -102,7 +102,9 @@ TEST(QuantizerSet, StagesFollowTheSchedule) {
   Graph graph = tiny_graph(config);
   auto set = quantizers(graph, options_for("mobile"));
   Tensor tokens = some_tokens(config, 2, 24);
-  auto begin = [&](std::int64_t step) { set->begin_step({.step = step, .total_steps = 100, .lr = 1e-3, .lr_fraction = 1}); };
+  auto begin = [&](std::int64_t step) {
+    set->begin_step({.step = step, .total_steps = 100, .lr = 1e-3, .lr_fraction = 1});
+  };
   begin(0);
   EXPECT_EQ(set->stage(), 0);
   EXPECT_FALSE(set->needs_calibration());
