@@ -1,0 +1,36 @@
+// Test support: writes a tiny model with random weights and a byte-level vocabulary:   write_random_model PATH
+#include <cstdio>
+#include <string>
+
+#include "model/checkpoint.h"
+#include "model/tiny_configs.h"
+#include "text/tokenizer.h"
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  const facet::GemmaConfig config = facet::tiny_e();
+  facet::Vocabulary v;
+  auto add = [&](std::string piece, facet::TokenKind kind) {
+    v.pieces.push_back(std::move(piece));
+    v.kinds.push_back(kind);
+  };
+  for (const char* special : {"<pad>", "<eos>", "<bos>", "<unk>", "<mask>"}) add(special, facet::TokenKind::kControl);
+  for (int byte = 0; byte < 256; ++byte) {
+    char piece[8];
+    std::snprintf(piece, sizeof piece, "<0x%02X>", byte);
+    add(piece, facet::TokenKind::kByte);
+  }
+  add("\xe2\x96\x81", facet::TokenKind::kNormal);  // U+2581, a space
+  for (char c = 'a'; c <= 'z'; ++c) add(std::string(1, c), facet::TokenKind::kNormal);
+  add("th", facet::TokenKind::kNormal);
+  v.merges = {"t h"};
+  while (static_cast<int>(v.pieces.size()) < config.vocab_size)
+    add("<unused" + std::to_string(v.pieces.size()) + ">", facet::TokenKind::kUnused);
+
+  facet::Result<facet::Tokenizer> tokenizer = facet::Tokenizer::create(std::move(v));
+  facet::Status status = tokenizer.ok()
+                             ? facet::save_checkpoint(argv[1], facet::random_checkpoint(config, 1), *tokenizer)
+                             : tokenizer.status();
+  if (!status.ok()) std::fprintf(stderr, "write_random_model: %s\n", status.message().c_str());
+  return facet::exit_code(status);
+}
