@@ -8,7 +8,7 @@ namespace {
 // Every table of this build, slowest first.
 constexpr const Table* kAll[] = {
     &kRef,
-#if defined(FACET_HAVE_X86_KERNELS)
+#if defined(FACET_HAVE_X86)
     &kAvx2,
     &kAvx512Vnni,
 #endif

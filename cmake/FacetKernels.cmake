@@ -1,0 +1,21 @@
+# Flags of the kernel targets: on their own files alone.
+# -fno-exceptions: a noexcept function that calls anything else refers to the personality routine by a weak symbol.
+# -Wno-*uninitialized on AVX-512: g++ 12's intrinsics start from a variable set to itself (GCC bug 105593).
+set(FACET_AVX2_FLAGS -mavx2 -mfma -mf16c -fno-exceptions)
+set(FACET_AVX512_FLAGS ${FACET_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
+  -Wno-uninitialized -Wno-maybe-uninitialized)
+
+# facet_kernel_target(FILE FLAGS...): a source of facet_kernels that needs FLAGS.  In tests, an unoptimized object of it too,
+# facet_kernels_unoptimized_<name>, for symbols_test.cc: what leaks is seen before inlining hides it.
+function(facet_kernel_target FILE)
+  set_source_files_properties(${FILE} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+  target_sources(facet_kernels PRIVATE ${FILE})
+  if(FACET_TESTS)
+    get_filename_component(name ${FILE} NAME_WE)
+    set(object facet_kernels_unoptimized_${name})
+    add_library(${object} OBJECT EXCLUDE_FROM_ALL ${FILE})
+    target_include_directories(${object} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_compile_definitions(${object} PRIVATE FACET_HAVE_X86)
+    target_compile_options(${object} PRIVATE -O0 ${ARGN})
+  endif()
+endfunction()

@@ -1,0 +1,117 @@
+// x86_256-inl.h: 256-bit pieces that both x86 targets use.  Included inside the target's unnamed namespace.
+
+// Lane j: the sum of v_j's lanes, ((0 + 2) + (1 + 3)) + ((4 + 6) + (5 + 7)).
+FACET_INLINE __m128 sums_of_4_ymm(__m256 v0, __m256 v1, __m256 v2, __m256 v3) {
+  const __m256 a = _mm256_add_ps(_mm256_unpacklo_ps(v0, v1), _mm256_unpackhi_ps(v0, v1));  // 0101: two terms each
+  const __m256 b = _mm256_add_ps(_mm256_unpacklo_ps(v2, v3), _mm256_unpackhi_ps(v2, v3));
+  const __m256 c = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));  // 0123: four terms
+  return _mm_add_ps(_mm256_castps256_ps128(c), _mm256_extractf128_ps(c, 1));
+}
+FACET_INLINE __m128i int_sums_of_4_ymm(__m256i v0, __m256i v1, __m256i v2, __m256i v3) {
+  const __m256i a = _mm256_add_epi32(_mm256_unpacklo_epi32(v0, v1), _mm256_unpackhi_epi32(v0, v1));
+  const __m256i b = _mm256_add_epi32(_mm256_unpacklo_epi32(v2, v3), _mm256_unpackhi_epi32(v2, v3));
+  const __m256i c = _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+  return _mm_add_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
+}
+// Lane j: the sum of v[j]'s lanes.
+FACET_INLINE __m256i int_sums_of_8(const __m256i v[8]) {
+  __m256i c[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const __m256i* u = v + 4 * i;
+    const __m256i a = _mm256_add_epi32(_mm256_unpacklo_epi32(u[0], u[1]), _mm256_unpackhi_epi32(u[0], u[1]));
+    const __m256i b = _mm256_add_epi32(_mm256_unpacklo_epi32(u[2], u[3]), _mm256_unpackhi_epi32(u[2], u[3]));
+    c[i] = _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+  }
+  return _mm256_add_epi32(_mm256_permute2x128_si256(c[0], c[1], 0x20), _mm256_permute2x128_si256(c[0], c[1], 0x31));
+}
+FACET_INLINE double sum_of_pd(__m256d v) {
+  const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+FACET_INLINE std::int32_t sum_of_bytes(__m256i v) {  // 32 signed bytes
+  // Offset to unsigned: vpsadbw sums 8 of them into 64 bits; 32 * 128 too much.
+  const __m256i sums = _mm256_sad_epu8(_mm256_xor_si256(v, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+  const __m128i s = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+  return _mm_cvtsi128_si32(s) + _mm_extract_epi32(s, 2) - 32 * 128;
+}
+
+FACET_INLINE float half_to_float(Half h) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h.bits))); }
+
+// Rows of 8 dwords to columns: out[j] = dword j of in[0..7].
+FACET_INLINE void transpose_8x8(const __m256i in[8], __m256i out[8]) {
+  __m256i a[8], b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    a[2 * i] = _mm256_unpacklo_epi32(in[2 * i], in[2 * i + 1]);
+    a[2 * i + 1] = _mm256_unpackhi_epi32(in[2 * i], in[2 * i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    b[4 * i + 0] = _mm256_unpacklo_epi64(a[4 * i], a[4 * i + 2]);
+    b[4 * i + 1] = _mm256_unpackhi_epi64(a[4 * i], a[4 * i + 2]);
+    b[4 * i + 2] = _mm256_unpacklo_epi64(a[4 * i + 1], a[4 * i + 3]);
+    b[4 * i + 3] = _mm256_unpackhi_epi64(a[4 * i + 1], a[4 * i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    out[i] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
+    out[i + 4] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+  }
+}
+
+// 32 codes of a row in their order, offset to unsigned.
+FACET_INLINE __m256i unpack_q4_0(const std::uint8_t* codes) {  // 0..15
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes));
+  const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(v), _mm_srli_epi16(v, 4), 1);
+  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+}
+FACET_INLINE __m256i unpack_i4(const void* codes) {  // 16 bytes; 0..15
+  const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(codes)), mask = _mm_set1_epi8(15);
+  const __m128i low = _mm_and_si128(v, mask), high = _mm_and_si128(_mm_srli_epi16(v, 4), mask);
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi8(low, high)), _mm_unpackhi_epi8(low, high), 1);
+}
+// A byte's four codes spread over its dword: bits 76543210 -> 76 at 24, 54 at 16, 32 at 8, 10 at 0.
+// v | v << 6 has the pairs 10 at 0 and 32 at 8; that | itself << 12 adds 54 at 16 and 76 at 24; the mask drops the
+// rest.
+FACET_INLINE __m256i unpack_i2(const void* codes) {  // 8 bytes; 0..3
+  __m256i v = _mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(codes)));
+  v = _mm256_or_si256(v, _mm256_slli_epi32(v, 6));
+  v = _mm256_or_si256(v, _mm256_slli_epi32(v, 12));
+  return _mm256_and_si256(v, _mm256_set1_epi8(3));
+}
+FACET_INLINE __m256i unpack_i8(const void* codes) {  // 32 bytes; code + 128
+  return _mm256_xor_si256(_mm256_loadu_si256(static_cast<const __m256i*>(codes)), _mm256_set1_epi8(-128));
+}
+FACET_INLINE std::uint16_t float_to_half_bits(float v) {
+  return static_cast<std::uint16_t>(
+      _mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(v), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), 0));
+}
+// n floats of s, n <= 4.
+FACET_INLINE void store_first_4(float* p, __m128 s, int n) {
+  if (n == 4) {
+    _mm_storeu_ps(p, s);
+  } else {
+    float v[4];
+    _mm_storeu_ps(v, s);
+    for (int i = 0; i < n; ++i) p[i] = v[i];
+  }
+}
+FACET_INLINE void store_32(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+
+FACET_INLINE std::ptrdiff_t row_size_bytes(int bits, int k) { return (static_cast<std::ptrdiff_t>(k) * bits + 7) / 8; }
+
+// Codes [i, i + n) of a row of the mobile format, n <= 32, i a multiple of 32; offset to unsigned.  The lanes behind n
+// hold some code.
+template <int kBits>
+FACET_INLINE __m256i unpack_row(const std::uint8_t* row, int i, int n) {
+  constexpr int kWhole = 4 * kBits;  // bytes of 32 codes
+  const std::uint8_t* p = row + i * kBits / 8;
+  std::uint8_t buffer[kWhole];
+  if (n < 32) {  // what lies behind the row may not exist
+    __builtin_memset(buffer, 0, kWhole);
+    __builtin_memcpy(buffer, p, row_size_bytes(kBits, n));
+    p = buffer;
+  }
+  return kBits == 8 ? unpack_i8(p) : kBits == 4 ? unpack_i4(p) : unpack_i2(p);
+}

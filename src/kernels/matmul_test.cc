@@ -1,0 +1,265 @@
+// Every matrix product on every table: against sums in double (floats, within the bound of docs/kernels/numerics.md),
+// against exact integers, and against itself cut into other pieces (the same bits).
+#include <cmath>
+#include <cstring>
+
+#include "base/half.h"
+#include "kernels/kernels_testing.h"
+#include "quant/codec.h"
+#include "tensor/tensor.h"
+
+namespace facet::kernels {
+namespace {
+
+enum class Lhs { kF32, kQ8, kI8 };
+
+struct Op {
+  Lhs lhs;
+  DType rhs;
+  Matmul Table::*plain = nullptr;
+  MatmulRows Table::*rows = nullptr;
+};
+constexpr Op kOps[] = {
+    {Lhs::kF32, DType::kF32, &Table::matmul_f32_f32},
+    {Lhs::kF32, DType::kF16, &Table::matmul_f32_f16},
+    {Lhs::kF32, DType::kBF16, &Table::matmul_f32_bf16},
+    {Lhs::kF32, DType::kQ8_0, &Table::matmul_f32_q8_0},
+    {Lhs::kF32, DType::kQ4_0, &Table::matmul_f32_q4_0},
+    {Lhs::kF32, DType::kI8Row, nullptr, &Table::matmul_f32_i8},
+    {Lhs::kF32, DType::kI4Row, nullptr, &Table::matmul_f32_i4},
+    {Lhs::kF32, DType::kI2Row, nullptr, &Table::matmul_f32_i2},
+    {Lhs::kQ8, DType::kQ8_0, &Table::matmul_q8_q8_0},
+    {Lhs::kQ8, DType::kQ4_0, &Table::matmul_q8_q4_0},
+    {Lhs::kI8, DType::kI8Row, nullptr, &Table::matmul_i8_i8},
+    {Lhs::kI8, DType::kI4Row, nullptr, &Table::matmul_i8_i4},
+    {Lhs::kI8, DType::kI2Row, nullptr, &Table::matmul_i8_i2},
+};
+std::string name_of(const Op& op) {
+  const char* lhs[] = {"f32", "q8", "i8"};
+  return std::string(lhs[static_cast<int>(op.lhs)]) + " x " + std::string(info(op.rhs).name);
+}
+bool has_blocks(const Op& op) { return op.rhs == DType::kQ8_0 || op.rhs == DType::kQ4_0; }
+
+// How codes are drawn: at random, or all at the ends of their ranges.
+enum class Codes { kRandom, kLowest, kHighest, kZeroBytes };
+
+std::byte draw(Rng& rng, Codes codes) {
+  switch (codes) {
+    case Codes::kRandom:
+      return static_cast<std::byte>(rng.below(8) == 0 ? 0x80 : rng.below(256));
+    case Codes::kLowest:  // int8 -128
+      return std::byte{0x80};
+    case Codes::kHighest:
+      return std::byte{0x7f};
+    case Codes::kZeroBytes:
+      return std::byte{0};
+  }
+  return {};
+}
+
+// Random bytes for a matrix of any type, its floats and scales sane.  Pad bits of the row types are random too.
+std::vector<std::byte> random_matrix(DType type, int rows, int cols, Rng& rng, Codes codes) {
+  std::vector<std::byte> bytes(rows * *row_bytes(type, cols));
+  auto put = [&](std::size_t at, auto v) { std::memcpy(bytes.data() + at, &v, sizeof(v)); };
+  for (std::byte& b : bytes) b = draw(rng, codes);
+  if (type == DType::kF32)
+    for (std::size_t i = 0; i < bytes.size(); i += 4) put(i, rng.normal());
+  if (type == DType::kF16)
+    for (std::size_t i = 0; i < bytes.size(); i += 2) put(i, to_half(rng.normal()));
+  if (type == DType::kBF16)
+    for (std::size_t i = 0; i < bytes.size(); i += 2) put(i, to_bfloat16(rng.normal()));
+  if (type == DType::kQ8_0 || type == DType::kQ4_0)
+    for (std::size_t i = 0; i < bytes.size(); i += info(type).block_bytes) put(i, to_half(rng.normal() * 0.01f));
+  return bytes;
+}
+
+struct Problem {
+  Op op;
+  int m, n, k;
+  Guarded<std::byte> w, x;
+  Guarded<float> row_scales;
+  float x_scale = 1.0f;
+  std::vector<float> w_values, x_values;  // decoded by quant/; row scales and x_scale left out
+
+  Problem(const Op& o, int m_, int n_, int k_, Codes codes, std::uint64_t seed)
+      : op(o),
+        m(m_),
+        n(n_),
+        k(k_),
+        w(matrix(o.rhs, n_, k_, codes, seed)),
+        x(activations(codes, seed + 1)),
+        row_scales(normals(n_, seed + 2, 0.1f)) {
+    if (op.lhs == Lhs::kI8) x_scale = 0.037f;
+    w_values = decoded(op.rhs, n, w);
+    x_values = decoded(x_type(), m, x);
+  }
+
+  // Runs tokens [t0, t1) and rows [r0, r1) into y, whose rows are `stride` apart.
+  void run(const Table& table, float* y, std::ptrdiff_t stride, int t0, int t1, int r0, int r1) const {
+    const std::byte* xt = x.data() + t0 * *row_bytes(x_type(), k);
+    float* yt = y + t0 * stride;
+    if (op.plain != nullptr)
+      (table.*op.plain)(yt, stride, xt, w.data(), t1 - t0, r0, r1, k);
+    else
+      (table.*op.rows)(yt, stride, xt, w.data(), row_scales.data(), x_scale, t1 - t0, r0, r1, k);
+  }
+  std::vector<float> run(const Table& table) const {
+    const Guarded<float> y(std::size_t(m) * n);
+    run(table, y.data(), n, 0, m, 0, n);
+    return y.copy();
+  }
+
+ private:
+  DType x_type() const { return op.lhs == Lhs::kF32 ? DType::kF32 : op.lhs == Lhs::kQ8 ? DType::kQ8_0 : DType::kI8Row; }
+  static std::vector<std::byte> matrix(DType type, int rows, int cols, Codes codes, std::uint64_t seed) {
+    Rng rng(seed);
+    return random_matrix(type, rows, cols, rng, codes);
+  }
+  std::vector<std::byte> activations(Codes codes, std::uint64_t seed) const {
+    std::vector<std::byte> bytes = matrix(x_type(), m, k, codes, seed);
+    if (x_type() == DType::kF32 && codes != Codes::kRandom) {
+      const float big = codes == Codes::kZeroBytes ? 0.0f : 1e30f;
+      for (std::size_t i = 0; i < bytes.size(); i += 4) std::memcpy(&bytes[i], &big, 4);
+    }
+    return bytes;
+  }
+  std::vector<float> decoded(DType type, int rows, const Guarded<std::byte>& bytes) const {
+    const std::vector<float> ones(rows, 1.0f);
+    const TensorView view{type,
+                          {rows, k},
+                          std::span(bytes.data(), bytes.size()),
+                          has_row_scales(type) ? std::span(ones) : std::span<const float>()};
+    std::vector<float> out(std::size_t(rows) * k);
+    if (!out.empty()) decode_rows(view, 0, rows, out);
+    return out;
+  }
+};
+
+class MatmulTest : public OnEachTable {
+ protected:
+  // The bound of numerics.md, "Matrix products", for sums of n_terms roundings, plus the scale's two.
+  void check_values(const Problem& p, const std::vector<float>& y) {
+    for (int t = 0; t < p.m; ++t)
+      for (int r = 0; r < p.n; ++r) {
+        double sum = 0, magnitude = 0;
+        for (int i = 0; i < p.k; ++i) {
+          const double term = double(p.w_values[std::size_t(r) * p.k + i]) * p.x_values[std::size_t(t) * p.k + i];
+          sum += term;
+          magnitude += std::fabs(term);
+        }
+        const std::string at = "t " + std::to_string(t) + " r " + std::to_string(r);
+        const float got = y[std::size_t(t) * p.n + r];
+        if (p.op.lhs == Lhs::kI8) {  // the sum is an exact integer
+          ASSERT_EQ(got, static_cast<float>(static_cast<std::int32_t>(sum)) * (p.row_scales[r] * p.x_scale)) << at;
+          continue;
+        }
+        const double scale = p.op.rows != nullptr ? double(p.row_scales[r]) * p.x_scale : 1.0;
+        const int roundings = p.op.lhs == Lhs::kQ8 ? p.k / 32 : p.k / 8 + 8;
+        ASSERT_LE(std::fabs(got - sum * scale), roundings * kU * magnitude * std::fabs(scale)) << at;
+      }
+  }
+  void check(const Problem& p) {
+    const std::vector<float> y = p.run(table());
+    check_values(p, y);
+    if (p.op.lhs != Lhs::kF32) {
+      ASSERT_EQ(y, p.run(kRef));
+    }
+    check_pieces(p, y);
+  }
+  // Each token alone, pairs of tokens, and rows cut in three: the same bits, and nothing else written.
+  void check_pieces(const Problem& p, const std::vector<float>& whole) {
+    constexpr float kUntouched = -12345.0f;
+    const int stride = p.n + 3;
+    for (int step : {1, 2, 5}) {
+      std::vector<float> y(std::size_t(p.m) * stride, kUntouched), want = y;
+      const int cut1 = p.n / 3, cut2 = p.n - p.n / 4;
+      for (int t = 0; t < p.m; t += step) {
+        const int t1 = std::min(p.m, t + step);
+        p.run(table(), y.data(), stride, t, t1, 0, cut1);
+        p.run(table(), y.data(), stride, t, t1, cut1, cut2);
+        p.run(table(), y.data(), stride, t, t1, cut2, p.n);
+      }
+      for (int t = 0; t < p.m; ++t)
+        for (int r = 0; r < p.n; ++r) want[std::size_t(t) * stride + r] = whole[std::size_t(t) * p.n + r];
+      ASSERT_EQ(std::memcmp(y.data(), want.data(), y.size() * sizeof(float)), 0) << "pieces of " << step;
+    }
+  }
+};
+
+struct Shape {
+  int m, n, k;
+};
+std::ostream& operator<<(std::ostream& out, const Shape& s) { return out << s.m << "x" << s.n << "x" << s.k; }
+
+// Tails of k, of rows and of tokens; chunks of 256, 512 and 4096 columns; blocks of 48 and 64 tokens.
+constexpr Shape kBlockShapes[] = {{1, 1, 32},   {1, 8, 64},  {1, 13, 544}, {2, 3, 96},    {3, 17, 32}, {7, 33, 288},
+                                  {16, 8, 512}, {33, 5, 32}, {50, 9, 64},  {66, 70, 544}, {5, 1, 1056}};
+constexpr Shape kAnyShapes[] = {{1, 1, 1},    {1, 3, 7},     {1, 9, 31},    {1, 70, 33},  {1, 12, 4230},
+                                {2, 1, 5},    {3, 4, 100},   {7, 17, 63},   {16, 7, 65},  {33, 33, 31},
+                                {50, 2, 513}, {66, 35, 261}, {2, 19, 1030}, {1, 130, 129}};
+
+TEST_P(MatmulTest, OddShapes) {
+  std::uint64_t seed = 1;
+  for (const Op& op : kOps) {
+    auto check_shape = [&](const Shape& s) {
+      SCOPED_TRACE(testing::Message() << name_of(op) << " " << s);
+      check(Problem(op, s.m, s.n, s.k, Codes::kRandom, seed += 10));
+    };
+    for (const Shape& s : kBlockShapes) check_shape(s);
+    if (!has_blocks(op))
+      for (const Shape& s : kAnyShapes) check_shape(s);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(MatmulTest, ExtremeCodes) {
+  for (const Op& op : kOps)
+    for (const Codes codes : {Codes::kLowest, Codes::kHighest, Codes::kZeroBytes})
+      for (const Shape& s : {Shape{1, 9, 1056}, Shape{4, 9, 1056}}) {
+        SCOPED_TRACE(testing::Message() << name_of(op) << " " << s << " codes " << static_cast<int>(codes));
+        check(Problem(op, s.m, s.n, s.k, codes, 99));
+        if (HasFatalFailure()) return;
+      }
+}
+
+// The largest k whose int8 sums fit in 32 bits, every product at its largest.
+TEST_P(MatmulTest, LongestIntegerSums) {
+  constexpr int kLongest = (1 << 17) - 1;
+  for (const Op& op : kOps) {
+    if (op.lhs != Lhs::kI8) continue;
+    for (int m : {1, 2}) {
+      SCOPED_TRACE(testing::Message() << name_of(op) << " m " << m);
+      const Problem p(op, m, 2, kLongest, Codes::kLowest, 5);
+      check_values(p, p.run(table()));
+    }
+  }
+}
+
+TEST_P(MatmulTest, NothingToDo) {
+  for (const Op& op : kOps) {
+    const Problem p(op, 2, 3, 32, Codes::kRandom, 7);
+    std::vector<float> y(6, 1.0f);
+    p.run(table(), y.data(), 3, 0, 0, 0, 3);
+    p.run(table(), y.data(), 3, 0, 2, 1, 1);
+    EXPECT_EQ(y, std::vector<float>(6, 1.0f)) << name_of(op);
+    const Problem empty(op, 2, 3, 0, Codes::kRandom, 7);  // a sum of nothing is zero
+    EXPECT_EQ(empty.run(table()), std::vector<float>(6, 0.0f)) << name_of(op);
+    const Problem one(op, 1, 3, 0, Codes::kRandom, 7);
+    EXPECT_EQ(one.run(table()), std::vector<float>(3, 0.0f)) << name_of(op);
+  }
+}
+
+TEST_P(MatmulTest, NanAndInfinityComeThrough) {
+  const Guarded<float> w(normals(5 * 40, 1)), x(normals(3 * 40, 2));
+  x[40 + 7] = std::nanf("");
+  w[2 * 40 + 3] = INFINITY;
+  std::vector<float> y(15);
+  table().matmul_f32_f32(y.data(), 5, x.data(), w.data(), 3, 0, 5, 40);
+  for (int t = 0; t < 3; ++t)
+    for (int r = 0; r < 5; ++r) EXPECT_EQ(std::isfinite(y[t * 5 + r]), t != 1 && r != 2) << t << " " << r;
+}
+
+FACET_ON_EACH_TABLE(MatmulTest);
+
+}  // namespace
+}  // namespace facet::kernels

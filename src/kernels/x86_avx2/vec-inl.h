@@ -1,0 +1,198 @@
+// vec-inl.h: what AVX2, FMA and F16C offer to the shared kernels: 8 lanes.  The same names in x86_avx512/vec-inl.h.
+// Included inside the target's unnamed namespace, after the intrinsics and table.h.
+
+using F = __m256;   // kLanes floats
+using I = __m256i;  // kLanes int32, or kBytes bytes
+using Mask = __m256;
+constexpr int kLanes = 8, kBytes = 32;
+
+FACET_INLINE F zero() { return _mm256_setzero_ps(); }
+FACET_INLINE F set(float v) { return _mm256_set1_ps(v); }
+FACET_INLINE F load(const float* p) { return _mm256_loadu_ps(p); }
+FACET_INLINE void store(float* p, F v) { _mm256_storeu_ps(p, v); }
+// The first n < kLanes only: no other byte is touched; the other lanes are 0.
+FACET_INLINE I first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+FACET_INLINE F load_first(const float* p, int n) { return _mm256_maskload_ps(p, first_lanes(n)); }
+FACET_INLINE void store_first(float* p, F v, int n) { _mm256_maskstore_ps(p, first_lanes(n), v); }
+
+FACET_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
+FACET_INLINE F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+FACET_INLINE F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+FACET_INLINE F div(F a, F b) { return _mm256_div_ps(a, b); }
+FACET_INLINE F mul_add(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }       // a * b + c
+FACET_INLINE F neg_mul_add(F a, F b, F c) { return _mm256_fnmadd_ps(a, b, c); }  // c - a * b
+// The second operand where either is NaN.
+FACET_INLINE F min(F a, F b) { return _mm256_min_ps(a, b); }
+FACET_INLINE F max(F a, F b) { return _mm256_max_ps(a, b); }
+FACET_INLINE F abs(F a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+FACET_INLINE F with_sign(F magnitude, F sign) {
+  return _mm256_or_ps(magnitude, _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
+}
+FACET_INLINE F round_even(F a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+FACET_INLINE Mask less(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+FACET_INLINE Mask equal(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+FACET_INLINE unsigned bits(Mask m) { return static_cast<unsigned>(_mm256_movemask_ps(m)); }
+FACET_INLINE F select(Mask m, F yes, F no) { return _mm256_blendv_ps(no, yes, m); }
+// 2^n for integers n in [-126, 127].
+FACET_INLINE F exp2_of_integer(F n) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+}
+// Round half to even; NaN gives 0.
+FACET_INLINE I to_int_nan_zero(F a) {
+  return _mm256_and_si256(_mm256_cvtps_epi32(a), _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_ORD_Q)));
+}
+FACET_INLINE float reduce_max(F a) {
+  __m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+  return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+// Lane j: the sum of v[j]'s lanes, by one fixed tree.
+FACET_INLINE __m128 sums_of_4(const F v[4]) { return sums_of_4_ymm(v[0], v[1], v[2], v[3]); }
+
+// Of the bit patterns of numbers >= 0, which is the order of the numbers, with NaN above all.
+FACET_INLINE F max_bits(F a, F b) {
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+FACET_INLINE float reduce_max_bits(F a) {
+  const I v = _mm256_castps_si256(a);
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  m = _mm_max_epi32(m, _mm_unpackhi_epi64(m, m));
+  return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0x55))));
+}
+
+// Sums in f64.
+struct Sum64 {
+  __m256d low = _mm256_setzero_pd(), high = _mm256_setzero_pd();
+  FACET_INLINE void add(F v) {
+    low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
+    high = _mm256_add_pd(high, _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+  }
+  FACET_INLINE void add_square(F v) {
+    const __m256d a = _mm256_cvtps_pd(_mm256_castps256_ps128(v)), b = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+    low = _mm256_fmadd_pd(a, a, low);
+    high = _mm256_fmadd_pd(b, b, high);
+  }
+  FACET_INLINE double total() const { return sum_of_pd(_mm256_add_pd(low, high)); }
+};
+
+// kLanes elements of narrower types, converted exactly.
+FACET_INLINE F load_f16(const void* p) { return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p))); }
+FACET_INLINE F load_bf16(const void* p) {
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))), 16));
+}
+FACET_INLINE F load_i8(const void* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(p))));
+}
+// kLanes results of narrower types.  Codes saturate; f16 and bf16 round half to even, NaN stays NaN.
+FACET_INLINE void store_i8(void* p, I v) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+FACET_INLINE void store_f16(void* p, F v) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+FACET_INLINE void store_bf16(void* p, F v) {
+  const I u = _mm256_castps_si256(v);
+  const I odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+  const I rounded = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const I quiet = _mm256_or_si256(u, _mm256_set1_epi32(0x400000));
+  const I nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  const I high = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
+  _mm_storeu_si128(static_cast<__m128i*>(p),
+                   _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1)));
+}
+
+// Integers.
+FACET_INLINE F as_floats(I v) { return _mm256_castsi256_ps(v); }
+FACET_INLINE I as_ints(F v) { return _mm256_castps_si256(v); }
+FACET_INLINE I int_zero() { return _mm256_setzero_si256(); }
+FACET_INLINE I int_set(std::int32_t v) { return _mm256_set1_epi32(v); }
+FACET_INLINE I int_load(const void* p) { return _mm256_loadu_si256(static_cast<const I*>(p)); }
+FACET_INLINE void int_store(void* p, I v) { _mm256_storeu_si256(static_cast<I*>(p), v); }
+FACET_INLINE I int_add(I a, I b) { return _mm256_add_epi32(a, b); }
+FACET_INLINE I int_sub(I a, I b) { return _mm256_sub_epi32(a, b); }
+FACET_INLINE I times_16(I a) { return _mm256_slli_epi32(a, 4); }
+FACET_INLINE F to_float(I a) { return _mm256_cvtepi32_ps(a); }
+FACET_INLINE I bytes_and(I a, int mask) { return _mm256_and_si256(a, _mm256_set1_epi8(static_cast<char>(mask))); }
+template <int kShift>
+FACET_INLINE I bytes_shift_right(I a) {  // bits cross bytes: mask afterwards
+  return kShift == 0 ? a : _mm256_srli_epi16(a, kShift);
+}
+FACET_INLINE __m128i int_sums_of_4(const I v[4]) { return int_sums_of_4_ymm(v[0], v[1], v[2], v[3]); }
+
+// The dot product of 32 unsigned codes and 32 signed ones in 8 partial sums.  Codes <= 15, for maddubs saturates at
+// 2^15: 2 * 15 * 128 = 3840 is far from it.
+FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
+}
+// The same for signed codes of 8 bits, plus kByteOffset * (sum of s).  Saturation (2 * 128 * 128 = 2^15) rules maddubs
+// out, so both sides widen to 16 bits.
+constexpr int kByteOffset = 0;
+FACET_INLINE __m256i dot_bytes(__m256i w, __m256i s) {
+  const __m256i low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_castsi256_si128(w)),
+                                        _mm256_cvtepi8_epi16(_mm256_castsi256_si128(s)));
+  const __m256i high = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_extracti128_si256(w, 1)),
+                                         _mm256_cvtepi8_epi16(_mm256_extracti128_si256(s, 1)));
+  return _mm256_add_epi32(low, high);
+}
+// acc + sum over planes of the dot product of u[p] (codes of kBits <= 4 bits) and s[p].  In 16 bits the planes' sums
+// stay below 4 * 2 * 3 * 128 (2 bits) and 2 * 2 * 15 * 128 (4 bits).
+template <int kPlanes>
+FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
+  I words = _mm256_maddubs_epi16(u[0], s[0]);
+#pragma GCC unroll 4
+  for (int p = 1; p < kPlanes; ++p) words = _mm256_add_epi16(words, _mm256_maddubs_epi16(u[p], s[p]));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+}
+
+// Rows of whole bytes for int_matvec-inl.h: activations wait widened to 16 bits.
+template <int kColumns>
+struct WholeBytes {
+  static constexpr int kGroup = kBytes, kOffset = 0, kCopyOfGroup = 2 * kGroup, kCopyBytes = 2 * (kColumns + kGroup);
+  static FACET_INLINE std::int32_t arrange(const std::int8_t* x, int n, std::int8_t* out) {
+    for (int c = 0; c < n; c += 16, out += 32) {
+      std::int8_t buffer[16] = {};
+      if (n - c < 16) __builtin_memcpy(buffer, x + c, n - c);
+      const void* p = n - c < 16 ? buffer : x + c;
+      int_store(out, _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+    }
+    if ((n + 15) / 16 % 2 == 1) int_store(out, _mm256_setzero_si256());
+    return 0;  // no offset to take off
+  }
+  static FACET_INLINE I add_dot(I acc, const std::uint8_t* w, const std::int8_t* x) {
+    const __m128i* p = reinterpret_cast<const __m128i*>(w);
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p)), int_load(x)));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p + 1)), int_load(x + 32)));
+  }
+};
+
+// One tile step: 2 streams of packed codes (see int_tile-inl.h) times 32 codes of each of T tokens.
+// Packed codes are unsigned and <= 15, so that the 16 products of a lane fit in 16 bits: 16 * 15 * 128 = 30720 < 2^15.
+constexpr int kMaxPackedCode = 15;
+template <int T>
+FACET_INLINE void dot_tile(const std::uint8_t* stream_0, const std::uint8_t* stream_1, const std::int8_t* x,
+                           std::ptrdiff_t x_stride, I sums[T][2]) {
+  I words[T][2];
+#pragma GCC unroll 8
+  for (int step = 0; step < 8; ++step) {
+    const I w0 = int_load(stream_0 + step * kBytes), w1 = int_load(stream_1 + step * kBytes);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      std::int32_t four;
+      __builtin_memcpy(&four, x + t * x_stride + step * 4, 4);
+      const I s = _mm256_set1_epi32(four);
+      const I p0 = _mm256_maddubs_epi16(w0, s), p1 = _mm256_maddubs_epi16(w1, s);
+      words[t][0] = step == 0 ? p0 : _mm256_add_epi16(words[t][0], p0);
+      words[t][1] = step == 0 ? p1 : _mm256_add_epi16(words[t][1], p1);
+    }
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t)
+    for (int i = 0; i < 2; ++i) sums[t][i] = _mm256_madd_epi16(words[t][i], _mm256_set1_epi16(1));
+}
+
+constexpr int kFloatTokens = 3;  // 4 rows x 3 tokens: 12 sums, 3 tokens' loads and a row fill the 16 registers
+constexpr int kIntTokens = 4;
