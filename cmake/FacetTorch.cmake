@@ -17,3 +17,19 @@ if(NOT OpenMP_CXX_FOUND)
 endif()
 add_library(facet_torch INTERFACE)
 target_link_libraries(facet_torch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
+
+# facet_train_simd(FILES...): sources of the trainer's CPU kernels, named kernels_<target>.cc. Contraction is on for these
+# files alone: they hold no quantizer, and their vectors are written as a * b + c.
+function(facet_train_simd)
+  foreach(file ${ARGN})
+    set(options -ffp-contract=fast -fno-math-errno -fno-trapping-math)
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+      # the file is empty there
+    elseif(file MATCHES "avx2")
+      list(APPEND options -mavx2 -mfma)
+    elseif(file MATCHES "avx512")
+      list(APPEND options -mavx512f -mavx512dq -mfma -mprefer-vector-width=512)
+    endif()
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
+  endforeach()
+endfunction()

@@ -1,8 +1,6 @@
 // graph.h: Gemma 4 in libtorch: the same computation as the engine, with autograd (docs/model/gemma4.md).
 #pragma once
 
-#include "train/torch.h"
-
 #include <map>
 #include <string>
 
@@ -10,6 +8,7 @@
 #include "model/checkpoint.h"
 #include "model/config.h"
 #include "train/hooks.h"
+#include "train/torch.h"
 
 namespace facet::train {
 
@@ -19,12 +18,18 @@ struct GraphOptions {
   bool checkpoint_blocks = false;          // keep only block inputs, recompute each block in backward
 };
 
+// Forward and backward on the CPU run on at::get_num_threads() threads with the same bits for any number of them.
 //   Result<Graph> graph = Graph::from_checkpoint(checkpoint, {});
 //   torch::Tensor hidden = graph->forward(tokens, hooks);        // [B, T, D], after the final norm
-//   LossResult r = chunked_loss(...)                             // loss.h: head, softcap, CE / KL, never all logits at once
+//   LossResult r = chunked_loss(...)                             // loss.h: head, softcap, CE / KL, never all logits at
+//   once
 // Parameters are f32 leaves by canonical name (model/tensor_spec.h).  Positions run 0..T-1 in each row of the batch.
+// With checkpoint_blocks, backward() calls the hooks again (they must live until then), and reaches parameters only
+// through their .grad: use backward(), not torch::autograd::grad.
 class Graph {
  public:
+  // Any stored type; quantized tensors become the floats they decode to.  kCorrupt / kNotFound name the tensor that is
+  // missing, of the wrong shape, or not finite.
   static Result<Graph> from_checkpoint(const Checkpoint& checkpoint, GraphOptions options);
   // Fresh weights for training from scratch.
   static Graph initialize(const GemmaConfig& config, std::uint64_t seed, GraphOptions options);
@@ -44,6 +49,7 @@ class Graph {
   Checkpoint to_checkpoint(DType dtype = DType::kF32) const;
 
  private:
+  Graph(const GemmaConfig& config, const GraphOptions& options) : config_(config), options_(options) {}
   GemmaConfig config_;
   GraphOptions options_;
   std::map<std::string, torch::Tensor> parameters_;

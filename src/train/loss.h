@@ -1,51 +1,55 @@
-// loss.h: losses over the vocabulary that never hold the logits of more than a chunk of tokens (spec/qat-training.md 4).
+// loss.h: losses over the vocabulary that never hold the logits of more than a chunk of tokens (spec/qat-training.md
+// 4).
 #pragma once
-
-#include <torch/torch.h>
 
 #include <cstdint>
 #include <functional>
+
+#include "train/torch.h"
 
 namespace facet::train {
 
 // A position whose label is this counts for nothing: no loss, no gradient, no metric.
 inline constexpr std::int64_t kNoLabel = -100;
 
-// What the student is compared with: final hidden states and a head, or logits made on demand.  Nothing flows back into it.
+// What the student is compared with: final hidden states and a head, or logits made on demand.  Nothing flows back into
+// it.
 struct Teacher {
   torch::Tensor hidden;  // [N, Dt] or [B, T, Dt], normed
   torch::Tensor head;    // [V, Dt]
   float softcap = 0;     // 0 = none
-  // Used when `hidden` is undefined: the teacher's final (soft-capped) logits [count, V] of tokens first .. first+count-1.
+  // Used when `hidden` is undefined: the teacher's final (soft-capped) logits [count, V] of tokens first ..
+  // first+count-1.
   std::function<torch::Tensor(std::int64_t first, std::int64_t count)> logits;
 };
 
 // loss = sum over counted tokens of token_weight * (ce_weight * CE + kl_weight * KL(teacher || student)).
 struct LossOptions {
   double ce_weight = 1.0;
-  double kl_weight = 0.0;                     // needs a teacher
-  float softcap = 0;                          // of the student: GemmaConfig::logit_softcap
-  torch::Dtype compute = torch::kFloat32;     // of the products with the head
-  std::int64_t chunk_tokens = 0;              // 0 = chosen by the size of the vocabulary
+  double kl_weight = 0.0;                  // needs a teacher
+  float softcap = 0;                       // of the student: GemmaConfig::logit_softcap
+  torch::Dtype compute = torch::kFloat32;  // of the products with the head
+  std::int64_t chunk_tokens = 0;           // 0 = chosen by the size of the vocabulary
 };
 
 // Everything is a sum, so that averages over micro-batches and processes are right: add, then divide once.
 struct LossResult {
   torch::Tensor loss;         // 0-dimensional, differentiable; a sum: divide by the global weight_sum before backward()
+  double total = 0;           // the value of `loss`, in f64
   double weight_sum = 0;      // of counted tokens; equals n_tokens without token weights
   std::int64_t n_tokens = 0;  // counted tokens
   double ce_sum = 0;          // nats over counted tokens, each weighing 1; whatever ce_weight is
   double kl_sum = 0;          // with a teacher
-  std::int64_t n_correct = 0; // the student's best token is the label
-  std::int64_t n_agree = 0;   // the student's best token is the teacher's
+  std::int64_t n_correct = 0;  // the student's best token is the label
+  std::int64_t n_agree = 0;    // the student's best token is the teacher's
 };
 
 //   LossResult r = chunked_loss(hidden, graph.head(hooks), labels, {.softcap = config.logit_softcap});
 //   (r.loss / n_global_tokens).backward();
-// hidden: [N, D] or [B, T, D]; head: [V, D]; labels: int64, N of them (any shape).  token_weights: empty or N f32 values.
-// Loss and both gradients are computed here and now; backward() only scales them, so it costs nothing more.  Without
-// gradients (NoGradGuard, or neither input wants one) only the sums are computed.
-// Results do not depend on chunk_tokens beyond rounding, and not at all on the number of threads.
+// hidden: [N, D] or [B, T, D]; head: [V, D]; labels: int64, N of them (any shape).  token_weights: empty or N f32
+// values. Loss and both gradients are computed here and now; backward() only scales them, so it costs nothing more.
+// Without gradients (NoGradGuard, or neither input wants one) only the sums are computed. Results do not depend on
+// chunk_tokens beyond rounding, and not at all on the number of threads.
 LossResult chunked_loss(const torch::Tensor& hidden, const torch::Tensor& head, const torch::Tensor& labels,
                         const LossOptions& options, const Teacher* teacher = nullptr,
                         const torch::Tensor& token_weights = {});

@@ -1,18 +1,19 @@
 // ops.h: the fused operators of the training graph.
-// On the CPU in f32 each has hand-written forward and backward loops (gemm.h, vector_kernels.h), split over at::parallel_for by
-// shape: results do not depend on the number of threads.  Every other device or type takes the same formulas composed from ATen
-// (ops_aten.h), which the tests also use as the slow twin.  Formulas: spec/qat-training.md 3.
+// On the CPU in f32 each has hand-written forward and backward loops (gemm.h, vector_kernels.h), split over
+// at::parallel_for by shape: results do not depend on the number of threads.  Every other device or type takes the same
+// formulas composed from ATen (ops_aten.h), which the tests also use as the slow twin.  Formulas:
+// spec/qat-training.md 3.
 #pragma once
-
-#include <torch/torch.h>
 
 #include <cstdint>
 #include <vector>
 
+#include "train/torch.h"
+
 namespace facet::train::ops {
 
-// y_i = x w_iᵀ for several matrices that share an input.  x: [..., k]; w_i: [n_i, k].  compute: kFloat32, or kBFloat16 to round
-// the factors of all three products (forward, both backward) to bf16.
+// y_i = x w_iᵀ for several matrices that share an input.  x: [..., k]; w_i: [n_i, k].  compute: kFloat32, or kBFloat16
+// to round the factors of all three products (forward, both backward) to bf16.
 std::vector<torch::Tensor> linears(const torch::Tensor& x, const std::vector<torch::Tensor>& weights,
                                    torch::Dtype compute = torch::kFloat32);
 torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, torch::Dtype compute = torch::kFloat32);
@@ -20,10 +21,12 @@ torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, torch:
 // x / sqrt(mean(x²) + eps) * weight over the last dimension; an undefined weight is all ones.
 torch::Tensor rms_norm(const torch::Tensor& x, const torch::Tensor& weight, double eps);
 
-// residual + rms_norm(x, weight, eps).
-torch::Tensor add_rms_norm(const torch::Tensor& residual, const torch::Tensor& x, const torch::Tensor& weight, double eps);
+// (residual + rms_norm(x, weight, eps)) * scale; scale: one element, or undefined for 1.
+torch::Tensor add_rms_norm(const torch::Tensor& residual, const torch::Tensor& x, const torch::Tensor& weight,
+                           double eps, const torch::Tensor& scale = {});
 
-// rms_norm over heads, then rotation of the pairs (i, i + C/2) by the token's angle.  x: [B, T, H, C]; cos, sin: [T, C/2].
+// rms_norm over heads, then rotation of the pairs (i, i + C/2) by the token's angle.  x: [B, T, H, C]; cos, sin: [T,
+// C/2].
 torch::Tensor rms_norm_rope(const torch::Tensor& x, const torch::Tensor& weight, double eps, const torch::Tensor& cos,
                             const torch::Tensor& sin);
 
@@ -31,7 +34,8 @@ torch::Tensor rms_norm_rope(const torch::Tensor& x, const torch::Tensor& weight,
 torch::Tensor gelu_mul(const torch::Tensor& gate, const torch::Tensor& up);
 
 // softmax(q kᵀ) v with scale 1, causal; window > 0: a token sees that many keys, itself included.
-// q: [B, T, H, C]; k, v: [B, T, K, C], K divides H.  Returns [B, T, H, C].  Scores are never stored: backward computes them again.
+// q: [B, T, H, C]; k, v: [B, T, K, C], K divides H.  Returns [B, T, H, C].  Scores are never stored: backward computes
+// them again.
 torch::Tensor attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t window);
 
 // One AdamW step in one pass over memory (spec/qat-training.md 13.1): all tensors f32, contiguous, of one size.

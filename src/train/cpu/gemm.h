@@ -1,0 +1,28 @@
+// gemm.h: products of f32 matrices on the CPU, split over at::parallel_for.
+// Why ours and not BLAS: OpenBLAS's own threads fight at::parallel_for's, it changes the order of its sums with the
+// number of threads, and it runs generic kernels on CPUs younger than itself (docs/train_speed.md has the
+// measurements).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace facet::train::cpu {
+
+// A matrix as it lies: element (i, j) at data[i * row + j * col], one of row and col is 1.
+struct Operand {
+  const float* data;
+  std::ptrdiff_t row, col;
+  Operand transposed() const { return {data, col, row}; }
+};
+
+// c[m, n] (rows c_row apart) = or += a[m, k] b[k, n].  c overlaps neither.  Same bits for any number of threads.
+void gemm(float* c, std::ptrdiff_t c_row, Operand a, Operand b, std::int64_t m, std::int64_t n, std::int64_t k,
+          bool accumulate);
+
+// Working memory of the calling thread, aligned to 64 bytes, kept for its next use.  slot: uses that live together
+// differ.
+enum class Scratch { kPackedA, kPackedB, kAttention, kRow, kCount };
+float* scratch(Scratch slot, std::size_t n_floats);
+
+}  // namespace facet::train::cpu
