@@ -32,6 +32,7 @@ void add_logits(CLI::App& app, Status& status);
 void add_info(CLI::App& app, Status& status);
 void add_data(CLI::App& app, Status& status);
 void add_tokenizer(CLI::App& app, Status& status);
+void add_tokenize(CLI::App& app, Status& status);
 void add_quantize(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);
 void add_report(CLI::App& app, Status& status);

@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
   add_report(app, status);
   add_data(app, status);
   add_tokenizer(app, status);
+  add_tokenize(app, status);
   add_train(app, status);
   add_bench(app, status);
   add_info(app, status);

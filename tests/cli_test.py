@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""The facet binary as a user meets it: exit codes, one-line errors, and small runs of every verb on a tiny random model.
+
+usage: cli_test.py FACET WRITE_RANDOM_MODEL [train]     ("train": the binary has the trainer)
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+FACET, WRITE_MODEL = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+HAS_TRAINER = len(sys.argv) > 3 and sys.argv[3] == "train"
+failures = []
+
+
+def facet(*args, code=0, says=None, env=None):
+    """Runs the binary; checks the exit code, and on failure that stderr ends in one 'error:' line that says `says`."""
+    result = subprocess.run([FACET, *args], capture_output=True, text=True, errors="replace", timeout=300,
+                            env={**os.environ, **(env or {})})
+    name = "facet " + " ".join(args)
+    if result.returncode != code:
+        failures.append(f"{name}: exit {result.returncode}, expected {code}: {result.stderr[-300:]}")
+    if code not in (0, 130):
+        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        if len(errors) != 1:
+            failures.append(f"{name}: {len(errors)} error lines: {result.stderr[-300:]!r}")
+        elif says and says not in errors[0]:
+            failures.append(f"{name}: says {errors[0]!r}, expected {says!r} in it")
+    return result
+
+
+def check(condition, what):
+    if not condition:
+        failures.append(what)
+
+
+def usage():
+    check("Subcommands" in facet().stdout, "no verb prints the list")
+    facet("frobnicate", code=2, says="unknown verb")
+    facet("run", "--no-such-flag", code=2)
+    facet("run", "-p", "x", "--temp", "-3", code=2)
+    facet("run", code=2, says="prompt")
+    facet("version")
+    facet("info", env={"FACET_ISA": "quantum"}, code=2)
+    check("ref" in facet("info", env={"FACET_ISA": "ref"}).stdout, "FACET_ISA=ref shows")
+
+
+def models(tmp, model):
+    facet("run", "-m", tmp + "/absent", "-p", "x", code=3, says="absent")
+    facet("run", "-m", tmp, "-p", "x", code=3, says="config.json")
+    garbage = tmp + "/garbage.gguf"
+    open(garbage, "wb").write(b"GGUF" + os.urandom(500))
+    facet("run", "-m", garbage, "-p", "x", code=3, says="garbage.gguf")
+    cut = tmp + "/cut"
+    shutil.copytree(model, cut)
+    data = open(model + "/model.safetensors", "rb").read()
+    open(cut + "/model.safetensors", "wb").write(data[: len(data) // 2])
+    facet("run", "-m", cut, "-p", "x", code=3, says="model.safetensors")
+    config = json.load(open(model + "/config.json"))
+    for key, value, says in [("hidden_size", 96, "config wants"), ("hidden_activation", "silu", "hidden_activation"),
+                             ("model_type", "llama", "model_type"), ("num_attention_heads", 3, "heads")]:
+        json.dump({**config, key: value}, open(cut + "/config.json", "w"))
+        shutil.copy(model + "/model.safetensors", cut + "/model.safetensors")
+        facet("run", "-m", cut, "-p", "x", code=3, says=says)
+    json.dump({**config, "quantization_config": {"quant_method": "awq"}}, open(cut + "/config.json", "w"))
+    facet("run", "-m", cut, "-p", "x", code=3, says="quant_method")
+
+
+def use(tmp, model, text):
+    first = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "1").stdout
+    second = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "2", "-b", "3").stdout
+    check(first == second, "greedy text does not depend on threads and batch")
+    ids = facet("tokenize", "-m", model, "-p", "hello there", "--bos").stdout
+    open(tmp + "/ids.txt", "w").write(ids)
+    check("hello there" in facet("detokenize", "-m", model, "-f", tmp + "/ids.txt").stdout, "tokens go back to text")
+    facet("logits", "-m", model, "--tokens", tmp + "/ids.txt", "--out", tmp + "/logits.json")
+    logits = json.load(open(tmp + "/logits.json"))
+    check(len(logits) == len(ids.split()) and len(logits[0]["logits"]) > 100, "one row of logits per token")
+    open(tmp + "/bad_ids.txt", "w").write("2 x 3")
+    facet("logits", "-m", model, "--tokens", tmp + "/bad_ids.txt", "--out", tmp + "/l.json", code=3, says="'x'")
+    open(tmp + "/far_ids.txt", "w").write("2 999999")
+    facet("logits", "-m", model, "--tokens", tmp + "/far_ids.txt", "--out", tmp + "/l.json", code=2)
+    check(not os.path.exists(tmp + "/l.json"), "a failed run leaves no output")
+
+    facet("quantize", "-m", model, "--scheme", "q5_9", "--out", tmp + "/x.gguf", code=2, says="unknown scheme")
+    facet("quantize", "-m", model, "--method", "magic", "--out", tmp + "/x.gguf", code=2, says="magic")
+    facet("quantize", "-m", model, "--scheme", "mobile", "--out", tmp + "/x.gguf", code=2, says="folder")
+    facet("quantize", "-m", model, "--method", "gptq", "--out", tmp + "/x.gguf", code=2, says="--text")
+    facet("quantize", "-m", model, "--method", "rtn", "--out", "/proc/nowhere/x.gguf", code=1)
+    out = tmp + "/eval"
+    os.mkdir(out)
+    common = ["--text", text, "--ctx-size", "32", "--windows", "4"]
+    facet("quantize", "-m", model, "--scheme", "q4_0", "--method", "rtn", "--out", out + "/q4_0.gguf")
+    facet("quantize", "-m", model, "--scheme", "mobile", "--method", "mse", *common, "--out", out + "/mobile")
+    facet("quantize", "-m", out + "/q4_0.gguf", "--scheme", "q4_0", "--out", tmp + "/x.gguf", code=3)
+    evaluate = ["--text", text, "-c", "32", "--max-windows", "3", "--reference", model, "--format", "json", "--output"]
+    for name, path in [("float", model), ("q4_0", out + "/q4_0.gguf"), ("mobile", out + "/mobile")]:
+        facet("eval", "-m", path, *evaluate, f"{out}/{name}.eval.json")
+    record = json.load(open(out + "/q4_0.eval.json"))
+    check(record["references"][0]["kld_mean"] > 0 and record["peak_rss_bytes"] > 0, "an evaluation has its figures")
+    facet("report", out)
+    check(len(json.load(open(out + "/report.json"))["rows"]) == 3, "the report has a row per record")
+    facet("report", tmp + "/cut", code=3, says="eval.json")
+    facet("eval", "-m", model, "--text", text, "-c", "100000", code=2, says="tokens")
+    facet("eval", "-m", out + "/q4_0.gguf", "--text", text, "-c", "32", "--max-windows", "3", "--reference", model,
+          "--max-kld", "1e-9", code=4, says="--max-kld")
+    facet("eval", "-m", model, "--text", tmp + "/none.txt", code=3)
+
+
+def train(tmp, model, text):
+    run = tmp + "/run"
+    common = ["--init", model, "--train-text", text, "--valid-text", text, "--context", "32", "--batch-size", "2",
+              "--eval-windows", "4", "--threads", "1"]
+    facet("train", "--config", tmp + "/none.json", code=3)
+    facet("train", *common, "--max-steps", "2", "--scheme", "q9", "--output-dir", run, code=2, says="scheme")
+    facet("train", *common, "--max-steps", "2", "--context", "1000000", "--output-dir", run, code=2)
+    facet("train", *common, "--max-steps", "4", "--scheme", "mobile", "--loss", "kl", "--teacher", model, "--output-dir", run)
+    check(os.path.exists(run + "/last-mobile/model.safetensors"), "training exports the mobile model")
+    facet("run", "-m", run + "/last-mobile", "-p", "hello", "-n", "3")
+    # Ctrl-C: saved, exit 130, and the run goes on from there.
+    process = subprocess.Popen([FACET, "train", *common, "--max-steps", "100000", "--output-dir", tmp + "/long"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    log = tmp + "/long/log.jsonl"
+    for _ in range(600):
+        if os.path.exists(log) and '"step"' in open(log).read():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    check(process.returncode == 130, f"Ctrl-C ends with {process.returncode}, expected 130")
+    check(os.path.isdir(tmp + "/long/state"), "Ctrl-C saves")
+
+
+def main():
+    tmp = tempfile.mkdtemp(prefix="facet_cli_")
+    try:
+        model = tmp + "/model"
+        subprocess.run([WRITE_MODEL, model], check=True, stdout=subprocess.DEVNULL)
+        text = tmp + "/text.txt"
+        open(text, "w").write("the quick brown fox jumps over the lazy dog. " * 60)
+        usage()
+        models(tmp, model)
+        use(tmp, model, text)
+        if HAS_TRAINER:
+            train(tmp, model, text)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
+    for failure in failures:
+        print("FAILED:", failure)
+    print(f"{'FAILED' if failures else 'passed'}: {len(failures)} problems")
+    sys.exit(1 if failures else 0)
+
+
+main()

@@ -1,0 +1,112 @@
+// Two implementations of one model, the trainer's graph and the engine, hold each other: logits within 1e-4 relative,
+// for floats and for what quantization-aware training exports.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/session.h"
+#include "model/tiny_configs.h"
+#include "train/quantizers.h"
+
+namespace facet {
+namespace {
+
+constexpr int kTokens = 40;  // several windows of 8
+
+std::vector<int> some_tokens(const GemmaConfig& config) {
+  std::vector<int> ids{config.bos_token};
+  for (int i = 1; i < kTokens; ++i) ids.push_back(5 + (i * 97) % (config.vocab_size - 5));
+  return ids;
+}
+
+std::vector<float> graph_logits(const train::Graph& graph, train::GraphHooks& hooks, const std::vector<int>& ids) {
+  torch::NoGradGuard no_grad;
+  torch::Tensor tokens = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end())).reshape({1, kTokens});
+  torch::Tensor hidden = graph.forward(tokens, hooks);
+  torch::Tensor logits = graph.logits(hidden.reshape({kTokens, -1}), hooks).contiguous();
+  return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
+}
+
+std::vector<float> engine_logits(const Checkpoint& checkpoint, const std::vector<int>& ids, SessionOptions options) {
+  auto model = Model::bind(checkpoint);
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  ThreadPool pool(2);
+  options.context = kTokens;
+  auto session = Session::create(*model, pool, options);
+  EXPECT_TRUE(session.ok()) << session.status().message();
+  std::vector<float> logits(std::size_t(kTokens) * checkpoint.config.vocab_size);
+  Status status = session->evaluate(ids, Session::Logits::kAll, logits);
+  EXPECT_TRUE(status.ok()) << status.message();
+  return logits;
+}
+
+// Root mean square of the difference over that of the values.
+double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += (double(a[i]) - b[i]) * (double(a[i]) - b[i]);
+    size += double(b[i]) * b[i];
+  }
+  return std::sqrt(difference / size);
+}
+
+struct NamedConfig {
+  const char* name;
+  GemmaConfig config;
+};
+std::vector<NamedConfig> configs() {
+  return {
+      {"e", tiny_e()}, {"k_eq_v_dense", tiny_k_eq_v_dense()}, {"moe", tiny_moe()}, {"everything", tiny_everything()}};
+}
+
+TEST(Parity, FloatLogitsOfTrainerAndEngine) {
+  for (const auto& [name, config] : configs()) {
+    Checkpoint checkpoint = random_checkpoint(config, 11);
+    auto graph = train::Graph::from_checkpoint(checkpoint, {});
+    ASSERT_TRUE(graph.ok()) << graph.status().message();
+    train::GraphHooks hooks;
+    std::vector<int> ids = some_tokens(config);
+    double error =
+        relative_error(engine_logits(checkpoint, ids, {.kv = KvType::kF32}), graph_logits(*graph, hooks, ids));
+    EXPECT_LT(error, 1e-4) << name;
+    RecordProperty(name, std::to_string(error));
+  }
+}
+
+TEST(Parity, ExportedQ4_0RunsAsTrained) {
+  for (const auto& [name, config] : configs()) {
+    auto graph = train::Graph::from_checkpoint(random_checkpoint(config, 12), {});
+    ASSERT_TRUE(graph.ok());
+    train::QatOptions options;
+    options.scheme = *parse_scheme("q4_0");
+    auto hooks = train::QuantizerSet::create(*graph, options);
+    ASSERT_TRUE(hooks.ok()) << hooks.status().message();
+    auto exported = (*hooks)->export_checkpoint(*graph);
+    ASSERT_TRUE(exported.ok());
+    std::vector<int> ids = some_tokens(config);
+    double error = relative_error(engine_logits(*exported, ids, {.kv = KvType::kF32, .float_activations = true}),
+                                  graph_logits(*graph, **hooks, ids));
+    EXPECT_LT(error, 1e-4) << name;
+  }
+}
+
+// With static int8 activations the function is made of steps: a value near an edge may fall on either side, and the
+// difference spreads. Without them (weights only) the mobile model is as smooth as any other.
+TEST(Parity, ExportedMobileWeightsRunAsTrained) {
+  GemmaConfig config = tiny_e();
+  auto graph = train::Graph::from_checkpoint(random_checkpoint(config, 13), {});
+  ASSERT_TRUE(graph.ok());
+  train::QatOptions options;
+  options.scheme = *parse_scheme("mobile");
+  options.quantize_activations = options.quantize_kv = false;
+  auto hooks = train::QuantizerSet::create(*graph, options);
+  ASSERT_TRUE(hooks.ok()) << hooks.status().message();
+  auto exported = (*hooks)->export_checkpoint(*graph);
+  ASSERT_TRUE(exported.ok());
+  std::vector<int> ids = some_tokens(config);
+  EXPECT_LT(relative_error(engine_logits(*exported, ids, {.kv = KvType::kF32}), graph_logits(*graph, **hooks, ids)),
+            1e-4);
+}
+
+}  // namespace
+}  // namespace facet
