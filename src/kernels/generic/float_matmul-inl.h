@@ -103,7 +103,7 @@ FACET_INLINE void float_rest(int n, const float* const* w, const float* x, std::
 }
 
 // Tokens [t0, t0 + n_tokens) of one panel of rows and one chunk; x points to the first token's first column of it.
-void float_panel(const float* const* w, const float* x, std::ptrdiff_t x_stride, Span span, F* partial,
+FACET_NOINLINE void float_panel(const float* const* w, const float* x, std::ptrdiff_t x_stride, Span span, F* partial,
                  const Output& out, int t0, int n_tokens, int row, int n_rows) {
   int t = 0;
   for (; t + kFloatTokens <= n_tokens; t += kFloatTokens)

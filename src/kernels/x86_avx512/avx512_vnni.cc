@@ -8,23 +8,25 @@
 #include "kernels/table.h"
 
 #define FACET_INLINE inline __attribute__((always_inline))
+#define FACET_NOINLINE __attribute__((noinline))  // compiled once, not once per weight type
 #define FACET_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace facet::kernels {
 namespace avx512 {
 namespace {
 
-// clang-format off: each builds on those before it
-#include "kernels/generic/attention-inl.h"
-#include "kernels/generic/elements-inl.h"
-#include "kernels/generic/elementwise-inl.h"
-#include "kernels/generic/float_matmul-inl.h"
-#include "kernels/generic/int_matmul-inl.h"
-#include "kernels/generic/int_matvec-inl.h"
-#include "kernels/generic/int_tile-inl.h"
-#include "kernels/generic/math-inl.h"
+// Each builds on those before it.
+// clang-format off
 #include "kernels/generic/x86_256-inl.h"
 #include "kernels/x86_avx512/vec-inl.h"
+#include "kernels/generic/elements-inl.h"
+#include "kernels/generic/math-inl.h"
+#include "kernels/generic/elementwise-inl.h"
+#include "kernels/generic/attention-inl.h"
+#include "kernels/generic/float_matmul-inl.h"
+#include "kernels/generic/int_tile-inl.h"
+#include "kernels/generic/int_matvec-inl.h"
+#include "kernels/generic/int_matmul-inl.h"
 // clang-format on
 
 }  // namespace
