@@ -13,6 +13,10 @@
 
 namespace facet {
 
+// Metadata key: "1" makes save_hf() write a tied head as the released mobile files have it, as lm_head.* beside the
+// embedding with "tie_word_embeddings": false.  load_checkpoint() sets it for such files and shares the storage.
+inline constexpr const char* kMobileUntied = "facet.mobile_untied";
+
 // Static int8 scales of one linear (mobile scheme); 0 = not quantized there.
 struct ActivationScales {
   float input = 0, output = 0;
@@ -41,15 +45,18 @@ struct Checkpoint {
   std::uint64_t byte_size() const;
 };
 
-// path: a folder with config.json and *.safetensors (one file or an index), or a .gguf file.  Checks that every tensor
-// the config implies is there with the right shape, that no unknown decoder tensor is left over, and that floats are
-// finite where cheap (vectors; matrices are checked by whoever reads them).
+// path: a folder with config.json and *.safetensors (one file or an index), or a .gguf file; what either may hold is in
+// docs/model/checkpoints.md.  Checks that every tensor the config implies is there with the right shape, that no
+// unknown decoder tensor is left over, and that floats are finite where cheap (vectors and scales; matrices are checked
+// by whoever reads them).  kNotFound: a file or tensor is missing; kUnsupported: another architecture, quant_method or
+// GGUF type; kCorrupt: anything that contradicts itself.
 Result<Checkpoint> load_checkpoint(const std::string& path);
 // The tokenizer that lies in the same place.
 Result<Tokenizer> load_tokenizer(const std::string& path);
 
 // Writes config.json, generation_config.json, model.safetensors, tokenizer.json, tokenizer_config.json into `folder`
-// (made if missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.
+// (made if missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.  A model
+// that was there is replaced only once everything is on the disk.
 Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
 // Writes one GGUF.  Row types are kUnsupported.  Loads in llama.cpp.
 Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer);

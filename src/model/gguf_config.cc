@@ -2,71 +2,224 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "formats/gguf/gguf.h"
+#include "formats/printable.h"
 #include "model/config.h"
+#include "model/gguf_keys.h"
+#include "model/tensor_check.h"
 
 namespace facet {
 namespace {
 
-// Reads keys of the gemma4 architecture; the first problem is kept and later reads do nothing.
+// Reads values of one file; the first problem is kept and later reads do nothing.
 class Keys {
  public:
   explicit Keys(const GgufFile& file) : file_(file) {}
 
-  void get(const char* key, int& value, std::optional<std::int64_t> fallback = {}) {
-    if (!status_.ok()) return;
-    auto found = file_.get_int(name(key), fallback);
-    if (!found.ok()) return fail(found.status());
-    if (*found < INT32_MIN || *found > INT32_MAX)
-      return fail(corrupt(fmt::format("{}: {} is {}, out of range", file_.path, name(key), *found)));
-    value = static_cast<int>(*found);
+  void get(const std::string& key, int& value, std::optional<std::int64_t> fallback = {}) {
+    if (auto found = read(file_.get_int(key, fallback))) value = to_int(key, *found);
   }
-  void get(const char* key, double& value, std::optional<double> fallback = {}) {
-    if (!status_.ok()) return;
-    auto found = file_.get_float(name(key), fallback);
-    if (!found.ok()) return fail(found.status());
-    value = *found;
+  void get(const std::string& key, double& value, std::optional<double> fallback = {}) {
+    if (auto found = read(file_.get_float(key, fallback))) value = *found;
   }
-  std::vector<std::int64_t> get_per_layer(const char* key, std::size_t n) {
-    if (!status_.ok()) return {};
-    auto found = file_.get_ints_of(name(key), n);
-    if (!found.ok()) {
-      fail(found.status());
-      return {};
-    }
-    return *found;
+  // "One for all layers, or one per layer."
+  std::vector<int> get_per_layer(const std::string& key, int n_layers) {
+    return ints(key, read(file_.get_ints_of(key, static_cast<std::size_t>(n_layers))));
   }
-  void fail(Status status) {
-    if (status_.ok()) status_ = std::move(status);
+  std::vector<int> get_list(const std::string& key) {
+    if (!file_.find(key)) return {};
+    return ints(key, read(file_.get_ints(key)));
   }
-  static std::string name(const char* key) { return std::string("gemma4.") + key; }
+  void fail(const std::string& why) {
+    if (status_.ok()) status_ = corrupt(file_.path + ": " + why);
+  }
   const Status& status() const { return status_; }
 
  private:
+  template <typename T>
+  std::optional<T> read(Result<T> found) {
+    if (!status_.ok()) return {};
+    if (found.ok()) return std::move(*found);
+    status_ = found.status();
+    return {};
+  }
+  int to_int(const std::string& key, std::int64_t v) {
+    if (v < std::numeric_limits<int>::min() || v > std::numeric_limits<int>::max())
+      fail(fmt::format("{} is {}, out of range", key, v));
+    return static_cast<int>(v);
+  }
+  std::vector<int> ints(const std::string& key, const std::optional<std::vector<std::int64_t>>& values) {
+    std::vector<int> out;
+    if (values)
+      for (std::int64_t v : *values) out.push_back(to_int(key, v));
+    return out;
+  }
+
   const GgufFile& file_;
   Status status_;
 };
 
 // true = sliding; bools in files that follow the specification, integers in some others.
-Result<std::vector<LayerKind>> read_pattern(const GgufFile& file, int n_layers) {
-  std::string key = Keys::name("attention.sliding_window_pattern");
-  std::vector<LayerKind> out;
+Status read_layers(const GgufFile& file, int n_layers, std::vector<LayerKind>& out) {
+  const std::string key = gguf_key("attention.sliding_window_pattern");
+  std::vector<bool> sliding;
   if (auto bools = file.get_bools(key); bools.ok()) {
-    for (bool sliding : *bools) out.push_back(sliding ? LayerKind::kSliding : LayerKind::kGlobal);
+    sliding = std::move(*bools);
+  } else if (auto ints = file.get_ints(key); ints.ok()) {
+    for (std::int64_t i : *ints) sliding.push_back(i != 0);
   } else {
-    FACET_ASSIGN(std::vector<std::int64_t> ints, file.get_ints(key));
-    for (auto sliding : ints) out.push_back(sliding != 0 ? LayerKind::kSliding : LayerKind::kGlobal);
+    return bools.status();
   }
-  if (out.size() > static_cast<std::size_t>(n_layers))
-    return corrupt(fmt::format("{}: {} has {} entries for {} layers", file.path, key, out.size(), n_layers));
-  out.resize(static_cast<std::size_t>(n_layers), LayerKind::kGlobal);
-  return out;
+  if (sliding.size() != static_cast<std::size_t>(n_layers))
+    return corrupt(fmt::format("{}: {} has {} entries for {} layers", file.path, key, sliding.size(), n_layers));
+  for (bool s : sliding) out.push_back(s ? LayerKind::kSliding : LayerKind::kGlobal);
+  return {};
 }
 
-int shape_at(const GgufFile& file, const std::string& tensor, std::size_t dimension) {
-  const GgufTensor* t = file.find_tensor(tensor);
-  return t && t->shape.size() > dimension ? static_cast<int>(t->shape[dimension]) : 0;
+// Proportional RoPE lives in a tensor of divisors: one factor for the pairs that rotate, "never" (1e30) for the others.
+// Files without it mean the family's: the first quarter.
+Status read_rope_divisors(const GgufFile& file, GemmaConfig& c) {
+  const GgufTensor* t = file.find_tensor(kRopeFreqs);
+  if (!t) return {};
+  auto bad = [&](const std::string& why) {
+    return corrupt(fmt::format("{}: tensor '{}' {}", file.path, kRopeFreqs, why));
+  };
+  const Shape half{c.global_head_size / 2};
+  if (t->type != GgmlType::kF32 || t->shape != half)
+    return bad(fmt::format("is {} {}, expected F32 {}", ggml_type_name(t->type), to_string(t->shape), to_string(half)));
+  FACET_ASSIGN(StoredTensor stored, file.tensor(kRopeFreqs));
+  const std::span<const float> divisors = floats_of(stored.view);
+  auto rotates = [](float d) { return d < 1e20f; };
+  const auto n = std::find_if_not(divisors.begin(), divisors.end(), rotates) - divisors.begin();
+  for (std::ptrdiff_t i = 0; i < std::ssize(divisors); ++i)
+    if (!(divisors[i] > 0) || rotates(divisors[i]) != (i < n) || (i < n && divisors[i] != divisors[0]))
+      return bad(
+          fmt::format("has {} at {}: expected one factor for the first pairs and 1e30 for the rest; other kinds "
+                      "of RoPE are not Gemma 4's",
+                      divisors[i], i));
+  if (n == 0) return {};
+  c.rope_factor_global = divisors[0];
+  c.rope_partial_global = double(n) / double(divisors.size());
+  // rope_frequencies() rounds share * pairs down, as the reference does; the division above must not lose the last one.
+  while (c.rope_partial_global * c.global_head_size / 2 < double(n))
+    c.rope_partial_global = std::nextafter(c.rope_partial_global, 2.0);
+  return {};
+}
+
+// Ids that end an answer: our own list, or the two of the format and, as llama.cpp does, two it knows by name.
+Status read_end_tokens(const GgufFile& file, Keys& keys, GemmaConfig& c) {
+  c.eos_tokens = keys.get_list(kEosList);
+  if (!c.eos_tokens.empty()) return keys.status();
+  auto add = [&](int id) {
+    if (std::find(c.eos_tokens.begin(), c.eos_tokens.end(), id) == c.eos_tokens.end()) c.eos_tokens.push_back(id);
+  };
+  int id = 1;
+  keys.get("tokenizer.ggml.eos_token_id", id, 1);
+  add(id);
+  keys.get("tokenizer.ggml.eot_token_id", id, id);
+  add(id);
+  FACET_TRY(keys.status());
+  if (auto tokens = file.get_strings("tokenizer.ggml.tokens"); tokens.ok())
+    for (std::string_view name : {"<turn|>", "<|tool_response>"})
+      if (auto at = std::find(tokens->begin(), tokens->end(), name); at != tokens->end())
+        add(static_cast<int>(at - tokens->begin()));
+  return {};
+}
+
+Status read_vocab_size(const GgufFile& file, GemmaConfig& c) {
+  const GgufTensor* embedding = file.find_tensor("token_embd.weight");
+  if (!embedding) return not_found(missing_tensor(file.path, "token_embd.weight", 1));
+  if (embedding->shape.size() == 2)
+    c.vocab_size = static_cast<int>(std::min<std::int64_t>(embedding->shape[0], std::numeric_limits<int>::max()));
+  if (auto tokens = file.get_strings("tokenizer.ggml.tokens");
+      tokens.ok() && tokens->size() != static_cast<std::size_t>(c.vocab_size))
+    return corrupt(fmt::format("{}: tensor 'token_embd.weight' is {}, but the file lists {} tokens", file.path,
+                               to_string(embedding->shape), tokens->size()));
+  return {};
+}
+
+Status read_heads(Keys& keys, GemmaConfig& c) {
+  const std::vector<int> kv = keys.get_per_layer(gguf_key("attention.head_count_kv"), c.n_layers());
+  FACET_TRY(keys.status());
+  for (int l = 0; l < c.n_layers(); ++l) {
+    int& heads = c.is_global(l) ? c.n_global_kv_heads : c.n_kv_heads;
+    if (kv[l] < 1 || (heads != 0 && heads != kv[l]))
+      keys.fail(fmt::format("{} is {} at layer {}, expected {}", gguf_key("attention.head_count_kv"), kv[l], l,
+                            heads ? std::to_string(heads) + " as in other layers of its kind" : "at least 1"));
+    heads = kv[l];
+  }
+  if (c.n_kv_heads == 0) c.n_kv_heads = c.n_global_kv_heads;  // no sliding layer at all
+  return keys.status();
+}
+
+Status read_ffn(Keys& keys, GemmaConfig& c) {
+  const std::vector<int> ffn = keys.get_per_layer(gguf_key("feed_forward_length"), c.n_layers());
+  FACET_TRY(keys.status());
+  c.ffn_size = ffn[0];
+  c.double_wide_mlp = c.n_kv_shared_layers > 0 && std::int64_t{ffn.back()} == 2 * std::int64_t{ffn[0]};
+  if (ffn[0] < 1 || ffn[0] > 1 << 22)  // before doubling
+    keys.fail(fmt::format("{} is {}, expected 1 to {}", gguf_key("feed_forward_length"), ffn[0], 1 << 22));
+  FACET_TRY(keys.status());
+  for (int l = 0; l < c.n_layers(); ++l)
+    if (ffn[l] != c.ffn_size_of(l))
+      keys.fail(fmt::format("{} is {} at layer {}, expected {} (or twice the first on all layers that share a cache)",
+                            gguf_key("feed_forward_length"), ffn[l], l, c.ffn_size_of(l)));
+  return keys.status();
+}
+
+Status read_all(const GgufFile& file, GemmaConfig& c) {
+  Keys keys(file);
+  int n_layers = 0, global_value = 0, sliding_value = 0;
+  double eps = 0, softcap = 0;
+  auto get = [&](const char* name, auto& value, auto... fallback) { keys.get(gguf_key(name), value, fallback...); };
+  get("block_count", n_layers);
+  if (keys.status().ok() && (n_layers < 1 || n_layers > 1024))
+    keys.fail(fmt::format("{} is {}, expected 1 to 1024", gguf_key("block_count"), n_layers));
+  FACET_TRY(keys.status());
+  FACET_TRY(read_layers(file, n_layers, c.layers));
+  get("context_length", c.max_positions);
+  get("embedding_length", c.hidden_size);
+  get("attention.head_count", c.n_heads);
+  get("attention.key_length", c.global_head_size);
+  get("attention.value_length", global_value, c.global_head_size);
+  get("attention.key_length_swa", c.head_size);
+  get("attention.value_length_swa", sliding_value, c.head_size);
+  get("attention.sliding_window", c.sliding_window);
+  get("attention.shared_kv_layers", c.n_kv_shared_layers, 0);
+  get("embedding_length_per_layer_input", c.ple_size, 0);
+  get("attention.layer_norm_rms_epsilon", eps);
+  get("final_logit_softcapping", softcap, 30.0);  // llama.cpp's default: a missing key is not "off"
+  get("rope.freq_base", c.rope_theta_global, 1e6);
+  get("rope.freq_base_swa", c.rope_theta, 1e4);
+  get("expert_count", c.n_experts, 0);
+  if (c.n_experts > 0) {
+    get("expert_used_count", c.n_experts_used);
+    get("expert_feed_forward_length", c.expert_ffn_size);
+  }
+  keys.get("tokenizer.ggml.padding_token_id", c.pad_token, 0);
+  keys.get("tokenizer.ggml.bos_token_id", c.bos_token, 2);
+  c.suppressed_tokens = keys.get_list("tokenizer.ggml.suppress_tokens");
+  FACET_TRY(keys.status());
+  c.rms_eps = static_cast<float>(eps);
+  c.logit_softcap = static_cast<float>(softcap);
+  if (global_value != c.global_head_size || sliding_value != c.head_size)
+    keys.fail(fmt::format("key and value lengths differ ({} and {}, {} and {}); Gemma 4 has them equal",
+                          c.global_head_size, global_value, c.head_size, sliding_value));
+  if (c.n_kv_shared_layers < 0 || c.n_kv_shared_layers >= n_layers)
+    keys.fail(
+        fmt::format("{} is {} of {} layers", gguf_key("attention.shared_kv_layers"), c.n_kv_shared_layers, n_layers));
+  FACET_TRY(keys.status());
+  // What only the tensors tell: whether keys serve as values on global layers, and whether the head is tied.
+  for (int l = 0; l < c.first_shared_layer(); ++l)
+    if (c.is_global(l) && !file.find_tensor(fmt::format("blk.{}.attn_v.weight", l))) c.k_eq_v = true;
+  c.tied_head = file.find_tensor("output.weight") == nullptr;
+  FACET_TRY(read_vocab_size(file, c));
+  FACET_TRY(read_end_tokens(file, keys, c));
+  FACET_TRY(read_heads(keys, c));
+  FACET_TRY(read_ffn(keys, c));
+  return read_rope_divisors(file, c);
 }
 
 }  // namespace
@@ -74,93 +227,14 @@ int shape_at(const GgufFile& file, const std::string& tensor, std::size_t dimens
 Result<GemmaConfig> parse_gguf_config(const GgufFile& file) {
   FACET_ASSIGN(std::string_view architecture, file.get_string("general.architecture"));
   if (architecture != "gemma4")
-    return unsupported(fmt::format("{}: general.architecture is '{}', expected gemma4", file.path, architecture));
+    return unsupported(fmt::format("{}: general.architecture is '{}', expected gemma4{}", file.path,
+                                   printable(architecture),
+                                   architecture == "gemma4-assistant" ? " (this is a drafter)" : ""));
+  if (auto n = file.get_int("split.count", 1); !n.ok() || *n > 1)
+    return unsupported(file.path + ": is one part of several; join them first (llama-gguf-split --merge)");
   GemmaConfig c;
-  Keys keys(file);
-  int n_layers = 0, global_value = 0, sliding_value = 0;
-  keys.get("block_count", n_layers);
-  if (!keys.status().ok()) return keys.status();
-  if (n_layers < 1 || n_layers > 1024) return corrupt(fmt::format("{}: block_count is {}", file.path, n_layers));
-  auto L = static_cast<std::size_t>(n_layers);
-  FACET_ASSIGN(c.layers, read_pattern(file, n_layers));
-  keys.get("context_length", c.max_positions);
-  keys.get("embedding_length", c.hidden_size);
-  keys.get("attention.head_count", c.n_heads);
-  keys.get("attention.key_length", c.global_head_size);
-  keys.get("attention.value_length", global_value, c.global_head_size);
-  keys.get("attention.key_length_swa", c.head_size);
-  keys.get("attention.value_length_swa", sliding_value, c.head_size);
-  keys.get("attention.sliding_window", c.sliding_window);
-  keys.get("attention.shared_kv_layers", c.n_kv_shared_layers, 0);
-  keys.get("embedding_length_per_layer_input", c.ple_size, 0);
-  double eps = 0, softcap = 0;
-  keys.get("attention.layer_norm_rms_epsilon", eps);
-  keys.get("final_logit_softcapping", softcap, 30.0);  // llama.cpp's default: a missing key is not "off"
-  keys.get("rope.freq_base", c.rope_theta_global);
-  keys.get("rope.freq_base_swa", c.rope_theta, 10000.0);
-  keys.get("expert_count", c.n_experts, 0);
-  keys.get("expert_used_count", c.n_experts_used, 0);
-  keys.get("expert_feed_forward_length", c.expert_ffn_size, 0);
-  std::vector<std::int64_t> kv = keys.get_per_layer("attention.head_count_kv", L);
-  std::vector<std::int64_t> ffn = keys.get_per_layer("feed_forward_length", L);
-  if (!keys.status().ok()) return keys.status();
-  c.rms_eps = static_cast<float>(eps);
-  c.logit_softcap = static_cast<float>(softcap);
-  if (global_value != c.global_head_size || sliding_value != c.head_size)
-    return corrupt(fmt::format("{}: key and value lengths differ; Gemma 4 has them equal", file.path));
-  if (c.n_kv_shared_layers < 0 || c.n_kv_shared_layers >= n_layers)
-    return corrupt(fmt::format("{}: shared_kv_layers is {} of {} layers", file.path, c.n_kv_shared_layers, n_layers));
-  for (int l = 0; l < n_layers; ++l) {
-    int& heads = c.is_global(l) ? c.n_global_kv_heads : c.n_kv_heads;
-    if (heads != 0 && heads != kv[l])
-      return corrupt(fmt::format("{}: head_count_kv of layer {} is {}, another layer of its kind has {}", file.path, l,
-                                 kv[l], heads));
-    heads = static_cast<int>(std::clamp<std::int64_t>(kv[l], 0, 1 << 16));
-  }
-  if (c.n_kv_heads == 0) c.n_kv_heads = c.n_global_kv_heads;  // all layers global
-  c.ffn_size = static_cast<int>(std::clamp<std::int64_t>(ffn[0], 0, 1 << 22));
-  c.double_wide_mlp = c.n_kv_shared_layers > 0 && ffn.back() == 2 * ffn[0];
-  for (int l = 0; l < n_layers; ++l)
-    if (ffn[l] != c.ffn_size_of(l))
-      return corrupt(fmt::format("{}: feed_forward_length of layer {} is {}, expected {}", file.path, l, ffn[l],
-                                 c.ffn_size_of(l)));
-  // What only the tensors tell: whether values have a projection of their own, how much of a global head rotates, an
-  // untied head.
-  for (int l = 0; l < c.first_shared_layer(); ++l)
-    if (c.is_global(l) && !file.find_tensor(fmt::format("blk.{}.attn_v.weight", l))) c.k_eq_v = true;
-  if (const GgufTensor* freqs = file.find_tensor("rope_freqs.weight"); freqs && freqs->type == GgmlType::kF32) {
-    FACET_ASSIGN(StoredTensor stored, file.tensor("rope_freqs.weight"));
-    std::span<const float> divisors{reinterpret_cast<const float*>(stored.view.bytes.data()),
-                                    stored.view.bytes.size() / sizeof(float)};
-    if (divisors.size() != static_cast<std::size_t>(c.global_head_size) / 2)
-      return corrupt(
-          fmt::format("{}: rope_freqs has {} values, expected {}", file.path, divisors.size(), c.global_head_size / 2));
-    auto rotated = std::count_if(divisors.begin(), divisors.end(), [](float d) { return d < 1e20f; });
-    if (rotated > 0) {
-      c.rope_partial_global = double(rotated) / double(divisors.size());
-      c.rope_factor_global = divisors[0];
-    }
-  }
-  c.tied_head = file.find_tensor("output.weight") == nullptr;
-  c.vocab_size = shape_at(file, "token_embd.weight", 0);
-  if (auto tokens = file.get_strings("tokenizer.ggml.tokens"); c.vocab_size == 0 && tokens.ok())
-    c.vocab_size = static_cast<int>(std::min<std::size_t>(tokens->size(), 1 << 24));
-  auto token = [&](const char* key, int fallback) -> Result<int> {
-    FACET_ASSIGN(std::int64_t id, file.get_int(std::string("tokenizer.ggml.") + key, fallback));
-    return static_cast<int>(std::clamp<std::int64_t>(id, -1, INT32_MAX));
-  };
-  FACET_ASSIGN(c.pad_token, token("padding_token_id", 0));
-  FACET_ASSIGN(c.bos_token, token("bos_token_id", 2));
-  FACET_ASSIGN(int eos, token("eos_token_id", 1));
-  FACET_ASSIGN(int eot, token("eot_token_id", eos));
-  c.eos_tokens = {eos};
-  if (eot != eos) c.eos_tokens.push_back(eot);
-  if (file.find("tokenizer.ggml.suppress_tokens")) {
-    FACET_ASSIGN(std::vector<std::int64_t> ids, file.get_ints("tokenizer.ggml.suppress_tokens"));
-    for (auto id : ids) c.suppressed_tokens.push_back(static_cast<int>(std::clamp<std::int64_t>(id, -1, INT32_MAX)));
-  }
-  Status valid = c.validate();
-  if (!valid.ok()) return valid.with_prefix(file.path);
+  FACET_TRY(read_all(file, c));
+  FACET_TRY(c.validate().with_prefix(file.path));
   return c;
 }
 

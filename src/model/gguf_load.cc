@@ -2,25 +2,111 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <cstring>
 #include <set>
 
 #include "formats/gguf/gguf.h"
-#include "model/hf_names.h"
-#include "quant/codec.h"
+#include "formats/printable.h"
+#include "model/gguf_keys.h"
+#include "model/tensor_check.h"
 
 namespace facet {
 namespace {
 
-constexpr const char* kMetadataPrefix = "facet.";
+class Loader {
+ public:
+  Loader(const GgufFile& file, Checkpoint& out) : file_(file), out_(out) {}
 
-// blk.N.attn_k.weight and the like of a layer that shares another's cache.
-bool is_dead(const GemmaConfig& config, std::string_view name) {
-  for (int l = config.first_shared_layer(); l < config.n_layers(); ++l)
-    for (const char* tail : {"attn_k.weight", "attn_v.weight", "attn_k_norm.weight"})
-      if (name == fmt::format("blk.{}.{}", l, tail)) return true;
-  return false;
-}
+  Status load() {
+    const std::vector<TensorSpec> specs = tensor_specs(out_.config);
+    FACET_TRY(find_all(specs));
+    for (const TensorSpec& spec : specs) FACET_TRY(load_tensor(spec));
+    FACET_TRY(check_leftovers());
+    for (const GgufEntry& entry : file_.metadata)
+      if (const auto* text = std::get_if<std::string_view>(&entry.value); text && entry.key.starts_with(kFacetPrefix))
+        out_.metadata[std::string(entry.key)] = *text;
+    out_.owners.push_back(file_.owner);
+    return {};
+  }
+
+ private:
+  Status bad(std::string_view name, const std::string& why) const {
+    return corrupt(fmt::format("{}: tensor '{}' {}", file_.path, printable(name), why));
+  }
+  // Some converters store gate and up of the experts apart.
+  static std::string half_name(const TensorSpec& spec, const char* half) {
+    return fmt::format("blk.{}.ffn_{}_exps.weight", spec.layer, half);
+  }
+  bool is_split(const TensorSpec& spec) const {
+    return spec.role == Role::kExpertsGateUp && !file_.find_tensor(spec.gguf_name) &&
+           file_.find_tensor(half_name(spec, "gate")) && file_.find_tensor(half_name(spec, "up"));
+  }
+
+  Status find_all(const std::vector<TensorSpec>& specs) const {
+    std::string first;
+    int n_missing = 0;
+    for (const TensorSpec& spec : specs)
+      if (!file_.find_tensor(spec.gguf_name) && !is_split(spec) && n_missing++ == 0) first = spec.gguf_name;
+    return n_missing == 0 ? Status() : not_found(missing_tensor(file_.path, first, n_missing));
+  }
+
+  // `shape` is what the config wants of the tensor `name`.
+  Result<StoredTensor> fetch(const std::string& name, const Shape& shape) {
+    const GgufTensor& t = *file_.find_tensor(name);
+    used_.insert(name);
+    if (t.shape != shape)
+      return bad(name, fmt::format("is {}, the metadata want {} (converted for another size?)", to_string(t.shape),
+                                   to_string(shape)));
+    return file_.tensor(name);
+  }
+
+  Status load_tensor(const TensorSpec& spec) {
+    if (is_split(spec)) return join_experts(spec);
+    FACET_ASSIGN(StoredTensor stored, fetch(spec.gguf_name, spec.shape));
+    if (!spec.is_matrix) {
+      if (!is_float(stored.view.dtype))
+        return bad(spec.gguf_name, fmt::format("is {}, expected floats", info(stored.view.dtype).name));
+      if (!all_finite(stored.view)) return bad(spec.gguf_name, "holds a NaN or an infinity");
+    }
+    out_.tensors[spec.name] = stored.view;
+    out_.owners.push_back(stored.owner);
+    return {};
+  }
+
+  // {n, gate rows, cols} and {n, up rows, cols} -> {n, gate then up rows, cols}: a copy, unlike everything else.
+  Status join_experts(const TensorSpec& spec) {
+    const Shape half{spec.shape[0], spec.shape[1] / 2, spec.shape[2]};
+    const std::string gate_name = half_name(spec, "gate"), up_name = half_name(spec, "up");
+    FACET_ASSIGN(StoredTensor gate, fetch(gate_name, half));
+    FACET_ASSIGN(StoredTensor up, fetch(up_name, half));
+    if (gate.view.dtype != up.view.dtype)
+      return bad(up_name,
+                 fmt::format("is {}, but '{}' is {}", info(up.view.dtype).name, gate_name, info(gate.view.dtype).name));
+    Tensor joined = Tensor::zeros(gate.view.dtype, spec.shape);
+    const std::size_t n = gate.view.bytes.size() / static_cast<std::size_t>(half[0]);
+    for (std::size_t e = 0; e < static_cast<std::size_t>(half[0]); ++e) {
+      std::memcpy(joined.bytes.data() + 2 * e * n, gate.view.bytes.data() + e * n, n);
+      std::memcpy(joined.bytes.data() + (2 * e + 1) * n, up.view.bytes.data() + e * n, n);
+    }
+    out_.set(spec.name, std::move(joined));
+    return {};
+  }
+
+  Status check_leftovers() const {
+    std::set<std::string, std::less<>> known = used_;
+    known.insert(kRopeFreqs);
+    for (int l = out_.config.first_shared_layer(); l < out_.config.n_layers(); ++l)  // dead weights, stored or not
+      for (const char* tail : {"attn_k.weight", "attn_v.weight", "attn_k_norm.weight"})
+        known.insert(fmt::format("blk.{}.{}", l, tail));
+    for (const GgufTensor& t : file_.tensors)
+      if (!known.contains(t.name)) return bad(t.name, "is not part of a Gemma 4 decoder of this config");
+    return {};
+  }
+
+  const GgufFile& file_;
+  Checkpoint& out_;
+  std::set<std::string, std::less<>> used_;
+};
 
 }  // namespace
 
@@ -28,43 +114,17 @@ Result<Checkpoint> load_gguf(const std::string& path) {
   FACET_ASSIGN(GgufFile file, read_gguf(path));
   Checkpoint out;
   FACET_ASSIGN(out.config, parse_gguf_config(file));
-  std::set<std::string, std::less<>> used{"rope_freqs.weight"};
-  for (const TensorSpec& spec : tensor_specs(out.config)) {
-    const GgufTensor* t = file.find_tensor(spec.gguf_name);
-    if (!t) return corrupt(fmt::format("{}: tensor '{}' is missing", path, spec.gguf_name));
-    used.insert(spec.gguf_name);
-    if (t->shape != spec.shape)
-      return corrupt(fmt::format("{}: tensor '{}' is {}, the metadata want {} (converted for another size?)", path,
-                                 spec.gguf_name, to_string(t->shape), to_string(spec.shape)));
-    FACET_ASSIGN(StoredTensor stored, file.tensor(spec.gguf_name));
-    if (!spec.is_matrix) {
-      if (!is_float(stored.view.dtype))
-        return corrupt(
-            fmt::format("{}: tensor '{}' is {}, expected floats", path, spec.gguf_name, info(stored.view.dtype).name));
-      std::vector<float> values(static_cast<std::size_t>(element_count(spec.shape)));
-      decode_rows(stored.view, 0, stored.view.rows(), values);
-      for (float v : values)
-        if (!std::isfinite(v))
-          return corrupt(fmt::format("{}: tensor '{}' holds a NaN or an infinity", path, spec.gguf_name));
-    }
-    out.tensors[spec.name] = stored.view;
-    out.owners.push_back(stored.owner);
-  }
-  for (const GgufTensor& t : file.tensors)
-    if (!used.contains(t.name) && !is_dead(out.config, t.name))
-      return corrupt(fmt::format("{}: tensor '{}' is not part of a Gemma 4 decoder of this config", path, t.name));
-  for (const GgufEntry& entry : file.metadata)
-    if (entry.key.starts_with(kMetadataPrefix))
-      if (const auto* text = std::get_if<std::string_view>(&entry.value)) out.metadata[std::string(entry.key)] = *text;
-  out.owners.push_back(file.owner);
+  FACET_TRY(Loader(file, out).load());
   return out;
 }
 
 Result<Tokenizer> load_gguf_tokenizer(const std::string& path) {
   FACET_ASSIGN(GgufFile file, read_gguf(path));
   FACET_ASSIGN(std::string_view model, file.get_string("tokenizer.ggml.model"));
-  if (model != "gemma4")
-    return unsupported(fmt::format("{}: tokenizer.ggml.model is '{}', expected gemma4", path, model));
+  FACET_ASSIGN(std::string_view pre, file.get_string("tokenizer.ggml.pre", ""));
+  // Ollama's converter writes "llama" and says the rest in "pre".
+  if (model != "gemma4" && !(model == "llama" && pre == "gemma4"))
+    return unsupported(fmt::format("{}: tokenizer.ggml.model is '{}', expected gemma4", path, printable(model)));
   Vocabulary v;
   FACET_ASSIGN(auto tokens, file.get_strings("tokenizer.ggml.tokens"));
   v.pieces.assign(tokens.begin(), tokens.end());

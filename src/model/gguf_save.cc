@@ -1,24 +1,52 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "formats/gguf/gguf_writer.h"
 #include "model/checkpoint.h"
+#include "model/gguf_keys.h"
 #include "quant/codec.h"
 
 namespace facet {
 namespace {
 
-// What llama.cpp's loader needs and what its converter writes; types as in docs/formats/gguf.md.
-void add_metadata(GgufWriter& out, const GemmaConfig& c, const std::map<std::string, std::string>& metadata) {
-  auto key = [](const char* name) { return std::string("gemma4.") + name; };
+// The type that holds most weights, as general.file_type has it: for display only.
+std::uint32_t file_type(const Checkpoint& c) {
+  std::map<DType, std::int64_t> n_elements;
+  for (const auto& [name, t] : c.tensors) n_elements[t.dtype] += element_count(t.shape);
+  auto most = std::max_element(n_elements.begin(), n_elements.end(),
+                               [](const auto& a, const auto& b) { return a.second < b.second; });
+  switch (most->first) {
+    case DType::kF16:
+      return 1;
+    case DType::kQ4_0:
+      return 2;
+    case DType::kQ8_0:
+      return 7;
+    case DType::kBF16:
+      return 32;
+    default:
+      return 0;
+  }
+}
+
+// What llama.cpp's loader needs and what its converter writes, with the types that it checks.
+void add_metadata(GgufWriter& out, const Checkpoint& checkpoint) {
+  const GemmaConfig& c = checkpoint.config;
+  auto add = [&](const char* name, const GgufValue& value) { out.add(gguf_key(name), value); };
   auto u32 = [](int v) { return static_cast<std::uint32_t>(v); };
   out.add("general.architecture", std::string_view("gemma4"));
   out.add("general.type", std::string_view("model"));
+  out.add("general.file_type", file_type(checkpoint));
   out.add("general.quantization_version", std::uint32_t{2});
-  out.add(key("block_count"), u32(c.n_layers()));
-  out.add(key("context_length"), u32(c.max_positions));
-  out.add(key("embedding_length"), u32(c.hidden_size));
-  bool ffn_differs = false, kv_differs = c.n_kv_heads != c.n_global_kv_heads;
+  out.add("general.sampling.temp", 1.0f);
+  out.add("general.sampling.top_k", std::int32_t{64});
+  out.add("general.sampling.top_p", 0.95f);
+  add("block_count", u32(c.n_layers()));
+  add("context_length", u32(c.max_positions));
+  add("embedding_length", u32(c.hidden_size));
+  bool ffn_differs = false;
   std::vector<std::int32_t> ffn, kv;
   std::vector<bool> sliding;
   for (int l = 0; l < c.n_layers(); ++l) {
@@ -27,68 +55,70 @@ void add_metadata(GgufWriter& out, const GemmaConfig& c, const std::map<std::str
     sliding.push_back(!c.is_global(l));
     ffn_differs = ffn_differs || ffn[l] != ffn[0];
   }
-  if (ffn_differs)
-    out.add(key("feed_forward_length"), ffn);
-  else
-    out.add(key("feed_forward_length"), u32(c.ffn_size));
-  out.add(key("attention.head_count"), u32(c.n_heads));
-  if (kv_differs)
-    out.add(key("attention.head_count_kv"), kv);
-  else
-    out.add(key("attention.head_count_kv"), u32(c.n_kv_heads));
-  out.add(key("attention.key_length"), u32(c.global_head_size));
-  out.add(key("attention.value_length"), u32(c.global_head_size));
-  out.add(key("attention.key_length_swa"), u32(c.head_size));
-  out.add(key("attention.value_length_swa"), u32(c.head_size));
-  out.add(key("attention.layer_norm_rms_epsilon"), c.rms_eps);
-  out.add(key("attention.sliding_window"), u32(c.sliding_window));
-  out.add(key("attention.sliding_window_pattern"), sliding);
-  out.add(key("attention.shared_kv_layers"), u32(c.n_kv_shared_layers));
-  out.add(key("embedding_length_per_layer_input"), u32(c.ple_size));
-  out.add(key("rope.freq_base"), static_cast<float>(c.rope_theta_global));
-  out.add(key("rope.freq_base_swa"), static_cast<float>(c.rope_theta));
-  out.add(key("rope.dimension_count"), u32(c.global_head_size));
-  out.add(key("rope.dimension_count_swa"), u32(c.head_size));
-  out.add(key("final_logit_softcapping"), c.logit_softcap);
+  add("feed_forward_length", ffn_differs ? GgufValue(ffn) : GgufValue(u32(c.ffn_size)));
+  add("attention.head_count", u32(c.n_heads));
+  add("attention.head_count_kv", c.n_kv_heads != c.n_global_kv_heads ? GgufValue(kv) : GgufValue(u32(c.n_kv_heads)));
+  add("attention.key_length", u32(c.global_head_size));
+  add("attention.value_length", u32(c.global_head_size));
+  add("attention.key_length_swa", u32(c.head_size));
+  add("attention.value_length_swa", u32(c.head_size));
+  add("attention.layer_norm_rms_epsilon", c.rms_eps);
+  add("attention.sliding_window", u32(c.sliding_window));
+  add("attention.sliding_window_pattern", sliding);
+  add("attention.shared_kv_layers", u32(c.n_kv_shared_layers));
+  add("embedding_length_per_layer_input", u32(c.ple_size));  // required, 0 included
+  add("rope.freq_base", static_cast<float>(c.rope_theta_global));
+  add("rope.freq_base_swa", static_cast<float>(c.rope_theta));
+  add("rope.dimension_count", u32(c.global_head_size));
+  add("rope.dimension_count_swa", u32(c.head_size));
+  add("final_logit_softcapping", c.logit_softcap);  // readers take 30 for a missing key
   if (c.has_moe()) {
-    out.add(key("expert_count"), u32(c.n_experts));
-    out.add(key("expert_used_count"), u32(c.n_experts_used));
-    out.add(key("expert_feed_forward_length"), u32(c.expert_ffn_size));
+    add("expert_count", u32(c.n_experts));
+    add("expert_used_count", u32(c.n_experts_used));
+    add("expert_feed_forward_length", u32(c.expert_ffn_size));
   }
-  for (const auto& [name, value] : metadata)
-    if (name.starts_with("facet.")) out.add(name, std::string_view(value));
+  for (const auto& [name, value] : checkpoint.metadata)
+    if (name.starts_with(kFacetPrefix)) out.add(name, std::string_view(value));
 }
 
 void add_tokenizer(GgufWriter& out, const GemmaConfig& c, const Vocabulary& v) {
-  out.add("tokenizer.ggml.model", std::string_view("gemma4"));
-  out.add("tokenizer.ggml.pre", std::string_view("gemma4"));
-  out.add("tokenizer.ggml.tokens", std::vector<std::string_view>(v.pieces.begin(), v.pieces.end()));
-  out.add("tokenizer.ggml.scores", std::vector<float>(v.pieces.size(), -1000.0f));  // unused, as converters write it
+  auto add = [&](const char* name, const GgufValue& value) { out.add(std::string("tokenizer.ggml.") + name, value); };
+  auto id = [](int token) { return static_cast<std::uint32_t>(token); };
   std::vector<std::int32_t> types;
   for (TokenKind kind : v.kinds) types.push_back(static_cast<std::int32_t>(kind));
-  out.add("tokenizer.ggml.token_type", types);
-  out.add("tokenizer.ggml.merges", std::vector<std::string_view>(v.merges.begin(), v.merges.end()));
-  for (auto [key, id] : {std::pair{"bos_token_id", v.bos},
-                         {"eos_token_id", c.eos_tokens.empty() ? v.eos : c.eos_tokens[0]},
-                         {"unknown_token_id", v.unknown},
-                         {"padding_token_id", v.pad},
-                         {"mask_token_id", v.mask}})
-    out.add(std::string("tokenizer.ggml.") + key, static_cast<std::uint32_t>(id));
-  if (c.eos_tokens.size() > 1) out.add("tokenizer.ggml.eot_token_id", static_cast<std::uint32_t>(c.eos_tokens[1]));
-  out.add("tokenizer.ggml.add_bos_token", true);
-  out.add("tokenizer.ggml.add_space_prefix", false);
+  add("model", std::string_view("gemma4"));
+  add("pre", std::string_view("gemma4"));
+  add("tokens", std::vector<std::string_view>(v.pieces.begin(), v.pieces.end()));
+  add("scores", std::vector<float>(v.pieces.size(), -1000.0f));  // unused; the value converters write
+  add("token_type", types);
+  add("merges", std::vector<std::string_view>(v.merges.begin(), v.merges.end()));
+  add("bos_token_id", id(v.bos));
+  add("eos_token_id", id(v.eos));
+  for (int token : c.eos_tokens) {
+    if (token == v.eos) continue;
+    add("eot_token_id", id(token));
+    break;
+  }
+  add("unknown_token_id", id(v.unknown));
+  add("padding_token_id", id(v.pad));
+  add("mask_token_id", id(v.mask));
+  add("add_bos_token", true);
+  add("add_space_prefix", false);
   if (!c.suppressed_tokens.empty())
-    out.add("tokenizer.ggml.suppress_tokens",
-            std::vector<std::int32_t>(c.suppressed_tokens.begin(), c.suppressed_tokens.end()));
+    add("suppress_tokens", std::vector<std::int32_t>(c.suppressed_tokens.begin(), c.suppressed_tokens.end()));
+  if (!c.eos_tokens.empty()) out.add(kEosList, std::vector<std::int32_t>(c.eos_tokens.begin(), c.eos_tokens.end()));
 }
 
-// Proportional RoPE lives in a tensor of divisors: the factor for pairs that rotate, "never" for the others.
+// The inverse of what the reader makes of it: the factor for pairs that rotate, "never" for the others.
 Tensor rope_divisors(const GemmaConfig& c) {
-  int half = c.global_head_size / 2, rotated = static_cast<int>(c.rope_partial_global * c.global_head_size / 2);
+  const int half = c.global_head_size / 2, rotated = static_cast<int>(c.rope_partial_global * c.global_head_size / 2);
   std::vector<float> values;
   for (int i = 0; i < half; ++i) values.push_back(i < rotated ? static_cast<float>(c.rope_factor_global) : 1e30f);
   return Tensor::from_floats({half}, values);
 }
+
+// Vectors and routers are F32 in every file: llama.cpp computes with them as such.
+bool is_stored_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role == Role::kRouter; }
 
 }  // namespace
 
@@ -98,28 +128,24 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
     return invalid_argument(fmt::format("{}: the tokenizer has {} tokens, the model {}: a GGUF needs them equal", path,
                                         tokenizer.vocab_size(), c.vocab_size));
   GgufWriter out;
-  add_metadata(out, c, checkpoint.metadata);
+  add_metadata(out, checkpoint);
   add_tokenizer(out, c, tokenizer.vocabulary());
-  Tensor divisors = rope_divisors(c);
-  std::vector<TensorSpec> specs = tensor_specs(c);
+  const Tensor divisors = rope_divisors(c);
+  const std::vector<TensorSpec> specs = tensor_specs(c);
   for (const TensorSpec& spec : specs) {
     auto found = checkpoint.tensors.find(spec.name);
     FACET_CHECK(found != checkpoint.tensors.end(), "a checkpoint holds every tensor its config implies");
-    bool keep = spec.is_matrix && spec.role != Role::kRouter;  // vectors and routers are stored as F32
-    auto type = keep ? ggml_type_of(found->second.dtype) : GgmlType::kF32;
+    const auto type = is_stored_f32(spec) ? GgmlType::kF32 : ggml_type_of(found->second.dtype);
     if (!type)
-      return unsupported(fmt::format("tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file",
-                                     spec.name, info(found->second.dtype).name));
+      return unsupported(fmt::format("{}: tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file",
+                                     path, spec.name, info(found->second.dtype).name));
     out.add_tensor(spec.gguf_name, *type, spec.shape);
   }
-  out.add_tensor("rope_freqs.weight", GgmlType::kF32, divisors.shape);
+  out.add_tensor(kRopeFreqs, GgmlType::kF32, divisors.shape);
   FACET_TRY(out.open(path));
   for (const TensorSpec& spec : specs) {
     const TensorView& view = checkpoint.tensors.at(spec.name);
-    if (!spec.is_matrix || spec.role == Role::kRouter)
-      FACET_TRY(out.write(decode(view).bytes));
-    else
-      FACET_TRY(out.write(view.bytes));
+    FACET_TRY(is_stored_f32(spec) ? out.write(decode(view).bytes) : out.write(view.bytes));
   }
   FACET_TRY(out.write(divisors.bytes));
   return out.commit();

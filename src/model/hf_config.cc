@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "formats/printable.h"
 #include "model/config.h"
 
 namespace facet {
@@ -16,7 +17,7 @@ bool fits_int(const ordered_json& j) {
   return j.is_number_integer() && j.get<std::int64_t>() >= std::numeric_limits<int>::min();
 }
 
-std::string excerpt(const ordered_json& j) { return j.dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 60); }
+std::string excerpt(const ordered_json& j) { return printable(j.dump()); }
 
 // Reads fields of one JSON object; the first problem is kept and later reads do nothing.
 class Fields {
@@ -87,7 +88,8 @@ void read_rope_kind(Fields& f, const ordered_json& rope, const char* kind, const
   std::string type = wanted_type;
   values.get("rope_type", type);
   if (type != wanted_type)
-    f.fail(std::string("rope_parameters.") + kind + ".rope_type", "is '" + type + "', expected " + wanted_type);
+    f.fail(std::string("rope_parameters.") + kind + ".rope_type",
+           "is '" + printable(type) + "', expected " + wanted_type);
   values.get("rope_theta", theta);
   if (partial) values.get("partial_rotary_factor", *partial);
   if (factor) values.get("factor", *factor);
@@ -113,7 +115,7 @@ void read_per_layer(Fields& f, GemmaConfig& c) {
     int l = -1;
     auto [end, error] = std::from_chars(index.data(), index.data() + index.size(), l);
     if (error != std::errc() || end != index.data() + index.size() || l < 0 || l >= c.n_layers() || !entry.is_object())
-      return f.fail("per_layer_config", "has an entry '" + index + "' that names no layer");
+      return f.fail("per_layer_config", "has an entry '" + printable(index) + "' that names no layer");
     int& size = c.is_global(l) ? c.global_head_size : c.head_size;
     int& kv = c.is_global(l) ? c.n_global_kv_heads : c.n_kv_heads;
     int this_size = size, this_kv = kv;
@@ -154,10 +156,10 @@ Result<GemmaConfig> parse_hf_config(std::string_view text) {
   f.get("model_type", model_type);
   for (const std::string& type : {outer_type, model_type}) {
     if (type.find("assistant") != std::string::npos)
-      return unsupported("config.json: this is a drafter (" + type + "), not a model that can run alone");
+      return unsupported("config.json: this is a drafter (" + printable(type) + "), not a model that can run alone");
   }
   if (!model_type.starts_with("gemma4"))
-    return unsupported("config.json: model_type is '" + model_type.substr(0, 60) +
+    return unsupported("config.json: model_type is '" + printable(model_type) +
                        "', expected gemma4 (other families are not Facet's)");
 
   GemmaConfig c;
@@ -208,7 +210,7 @@ Result<GemmaConfig> parse_hf_config(std::string_view text) {
   std::string activation = "gelu_pytorch_tanh";
   f.get("hidden_activation", activation);
   if (activation != "gelu_pytorch_tanh")
-    f.fail("hidden_activation", "is '" + activation + "', expected gelu_pytorch_tanh");
+    f.fail("hidden_activation", "is '" + printable(activation) + "', expected gelu_pytorch_tanh");
   bool bias = false;
   f.get("attention_bias", bias);
   if (bias) f.fail("attention_bias", "is true; no Gemma 4 has biases");

@@ -5,12 +5,19 @@
 namespace facet {
 
 std::optional<std::string> canonical_name(std::string_view name) {
-  for (std::string_view media : {"vision_tower.", "audio_tower.", "embed_vision.", "embed_audio.", "vision_embedder."})
-    if (name.find(media) != std::string_view::npos) return std::nullopt;
-  for (std::string_view tail : {"rotary_emb.inv_freq", ".input_min", ".input_max", ".output_min", ".output_max"})
+  if (name.find("rotary_emb") != std::string_view::npos) return std::nullopt;
+  for (std::string_view tail : {".input_min", ".input_max", ".output_min", ".output_max"})
     if (name.ends_with(tail)) return std::nullopt;
-  for (std::string_view prefix : {"model.language_model.", "language_model.model.", "model."})
-    if (name.starts_with(prefix)) return std::string(name.substr(prefix.size()));
+  auto strip = [&](std::string_view prefix) {
+    if (!name.starts_with(prefix)) return false;
+    name.remove_prefix(prefix.size());
+    return true;
+  };
+  if (strip("model.language_model.") || strip("language_model.model.") || strip("language_model."))
+    return std::string(name);
+  strip("model.");
+  for (std::string_view media : {"vision_tower.", "audio_tower.", "embed_vision.", "embed_audio.", "vision_embedder."})
+    if (name.starts_with(media)) return std::nullopt;
   return std::string(name);
 }
 

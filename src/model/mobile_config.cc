@@ -1,92 +1,151 @@
 #include "model/mobile_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <set>
 
+#include "base/check.h"
+#include "formats/printable.h"
+
 namespace facet {
+namespace {
 
 using nlohmann::ordered_json;
 
-Result<MobileConfig> find_mobile_config(std::string_view text) {
-  ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!root.is_object()) return corrupt("config.json: not a JSON object");
-  if (!root.contains("quantization_config") || !root["quantization_config"].is_object()) return MobileConfig{};
-  const ordered_json& q = root["quantization_config"];
-  if (!q.contains("quant_method")) return MobileConfig{};
-  if (q["quant_method"] != "gemma")
-    return unsupported("config.json: quant_method is " + q["quant_method"].dump().substr(0, 60) +
-                       ", this build reads \"gemma\" (the mobile format) and unquantized folders");
-  return MobileConfig{true, q.dump()};
+constexpr std::size_t kMaxPatternBytes = 64 << 10;  // of all patterns of a file
+
+// Patterns come from a stranger's file: matching one must not take exponential time, which is libstdc++'s default way,
+// nor may all of them together be large.  Counted repetition, which multiplies a pattern, is in no known file.
+std::regex_constants::syntax_option_type pattern_options() {
+#ifdef __GLIBCXX__
+  return std::regex::ECMAScript | std::regex_constants::__polynomial;
+#else
+  return std::regex::ECMAScript;
+#endif
 }
 
-Result<int> bits_of_module(const MobileConfig& config, const std::string& full_name) {
-  // Parsing again per module would be quadratic in the size of the config; the last one is kept per thread.
-  thread_local std::string cached_text;
-  thread_local std::vector<std::pair<std::regex, int>> rules;
-  if (cached_text != config.json) {
-    rules.clear();
-    cached_text.clear();
-    ordered_json q = ordered_json::parse(config.json, nullptr, false);
+Result<std::regex> compile(const std::string& pattern, std::size_t& bytes_left) {
+  if (pattern.size() <= bytes_left && pattern.find('{') == std::string::npos) {
+    bytes_left -= pattern.size();
     try {
-      if (q.contains("modules_to_not_convert") && q["modules_to_not_convert"].is_array())
-        for (const auto& name : q["modules_to_not_convert"])
-          if (name.is_string()) rules.emplace_back(std::regex(name.get<std::string>()), 0);
-      if (q.contains("module_quant_configs") && q["module_quant_configs"].is_object())
-        for (const auto& [pattern, value] : q["module_quant_configs"].items()) {
-          if (!value.is_object() || !value.contains("num_bits") || !value["num_bits"].is_number_integer())
-            return corrupt("config.json: module_quant_configs '" + pattern + "' has no num_bits");
-          int bits = value["num_bits"].get<int>();
-          if (bits != 2 && bits != 4 && bits != 8)
-            return unsupported(fmt::format("config.json: module_quant_configs '{}' asks for {} bits", pattern, bits));
-          rules.emplace_back(std::regex(pattern), bits);
-        }
+      return std::regex(pattern, pattern_options());
     } catch (const std::regex_error&) {
-      return corrupt("config.json: a pattern of quantization_config is not a regular expression");
     }
-    cached_text = config.json;
   }
-  for (const auto& [pattern, bits] : rules)
-    if (std::regex_search(full_name, pattern)) return bits;
-  return -1;
+  return corrupt("config.json: quantization_config has a pattern that cannot be used: '" + printable(pattern) + "'");
 }
 
-std::string make_mobile_config(const std::map<std::string, int>& bits_by_full_name) {
-  // Each module's dotted name with its numbers turned into \d+; where modules of one shape differ in bits, the exact
-  // names.
-  auto escape = [](const std::string& name, bool generalize) {
-    std::string out = "^";
-    for (std::size_t i = 0; i < name.size(); ++i) {
-      bool digit = std::isdigit(static_cast<unsigned char>(name[i])) != 0;
-      if (generalize && digit && name[i - 1] == '.') {
-        while (i + 1 < name.size() && std::isdigit(static_cast<unsigned char>(name[i + 1]))) ++i;
-        out += "\\d+";
-      } else if (name[i] == '.') {
-        out += "\\.";
+Result<int> read_bits(const ordered_json& object, const std::string& where) {
+  if (!object.is_object() || !object.contains("num_bits") || !object.at("num_bits").is_number_integer())
+    return corrupt("config.json: " + where + " has no num_bits");
+  const ordered_json& bits = object.at("num_bits");
+  for (int known : {2, 4, 8})
+    if (bits == known) return known;
+  return unsupported(
+      fmt::format("config.json: {} asks for {} bits, expected 2, 4 or 8", where, printable(bits.dump())));
+}
+
+}  // namespace
+
+Result<std::optional<MobileConfig>> MobileConfig::find(std::string_view text) {
+  const ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!root.is_object()) return corrupt("config.json: not a JSON object");
+  auto found = root.find("quantization_config");
+  if (found == root.end() || !found->is_object() || !found->contains("quant_method"))
+    return std::optional<MobileConfig>();
+  const ordered_json& q = *found;
+  if (q.at("quant_method") != "gemma")
+    return unsupported("config.json: quant_method is " + printable(q.at("quant_method").dump()) +
+                       ", Facet reads \"gemma\" (the mobile format) and folders without one; take the bf16 or the GGUF "
+                       "release of this model");
+  MobileConfig out;
+  std::size_t bytes_left = kMaxPatternBytes;
+  if (q.contains("num_bits")) FACET_TRY(read_bits(q, "quantization_config").status());
+  if (auto kept = q.find("modules_to_not_convert"); kept != q.end() && !kept->is_null()) {
+    if (!kept->is_array()) return corrupt("config.json: modules_to_not_convert is not a list of names");
+    for (const ordered_json& name : *kept) {
+      if (!name.is_string()) return corrupt("config.json: modules_to_not_convert is not a list of names");
+      FACET_ASSIGN(std::regex pattern, compile(name.get<std::string>(), bytes_left));
+      out.kept_.push_back({name.get<std::string>(), std::move(pattern)});
+    }
+  }
+  if (auto rules = q.find("module_quant_configs"); rules != q.end() && !rules->is_null()) {
+    if (!rules->is_object()) return corrupt("config.json: module_quant_configs is not an object of patterns");
+    for (const auto& [pattern, value] : rules->items()) {
+      FACET_ASSIGN(int bits, read_bits(value, "module_quant_configs '" + printable(pattern) + "'"));
+      FACET_ASSIGN(std::regex compiled, compile(pattern, bytes_left));
+      out.rules_.push_back({std::move(compiled), bits});
+    }
+  }
+  return std::optional(std::move(out));
+}
+
+std::optional<int> MobileConfig::bits_of(const std::string& module) const {
+  for (const Kept& kept : kept_)
+    if (module.ends_with(kept.literal) ||
+        std::regex_search(module, kept.pattern, std::regex_constants::match_continuous))
+      return 0;
+  for (const Rule& rule : rules_)
+    if (std::regex_search(module, rule.pattern)) return rule.bits;
+  return std::nullopt;
+}
+
+namespace {
+
+// "model.layers.3.mlp.up_proj" = head "model.layers.", layer 3, tail ".mlp.up_proj"; no layer: all of it is tail.
+struct ModuleName {
+  std::string head, tail;
+  int layer = -1;
+};
+
+ModuleName split(const std::string& name) {
+  static const std::regex kLayer(R"(^(.*layers\.)(\d+)(\..*)$)");
+  std::smatch m;
+  if (!std::regex_match(name, m, kLayer)) return {"", name, -1};
+  return {m[1], m[3], std::stoi(m[2])};
+}
+
+std::string escape_dots(const std::string& name) {
+  std::string out;
+  for (char c : name) out += c == '.' ? std::string("\\.") : std::string(1, c);
+  return out;
+}
+
+}  // namespace
+
+std::string to_quantization_config(const std::map<std::string, int>& bits_by_module) {
+  // Modules that differ in their layer only, then their layers by bits.
+  std::map<std::pair<std::string, std::string>, std::map<int, std::vector<int>>> families;
+  for (const auto& [name, bits] : bits_by_module) {
+    FACET_CHECK(bits == 0 || bits == 2 || bits == 4 || bits == 8, "the mobile format has 2, 4 and 8 bits");
+    ModuleName parts = split(name);
+    families[{parts.head, parts.tail}][bits].push_back(parts.layer);
+  }
+  std::map<std::string, int> patterns;  // sorted by bytes, as the released files are
+  std::set<std::string> kept;           // literal ends of names
+  for (auto& [family, layers_by_bits] : families) {
+    const auto& [head, tail] = family;
+    for (auto& [bits, layers] : layers_by_bits) {
+      std::sort(layers.begin(), layers.end());
+      const bool all = layers_by_bits.size() == 1;
+      if (bits != 0) {
+        std::string layer = head.empty() ? "" : all ? R"(\d+)" : fmt::format("({})", fmt::join(layers, "|"));
+        patterns["^" + escape_dots(head) + layer + escape_dots(tail) + "$"] = bits;
+      } else if (all) {
+        kept.insert(head.empty() ? tail.substr(tail.find('.') + 1) : tail.substr(1));
       } else {
-        out += name[i];
+        for (int layer : layers) kept.insert(fmt::format("layers.{}{}", layer, tail));
       }
     }
-    return out + "$";
-  };
-  std::map<std::string, std::set<int>> shapes;
-  for (const auto& [name, bits] : bits_by_full_name) shapes[escape(name, true)].insert(bits);
-  std::map<std::string, int> patterns;
-  std::set<std::string> not_converted;
-  for (const auto& [name, bits] : bits_by_full_name) {
-    std::string general = escape(name, true), pattern = shapes[general].size() == 1 ? general : escape(name, false);
-    if (bits == 0)
-      not_converted.insert(pattern);
-    else
-      patterns[pattern] = bits;
   }
   ordered_json q = {{"quant_method", "gemma"},
                     {"num_bits", 4},
                     {"quantize_embeddings", true},
                     {"module_quant_configs", ordered_json::object()},
-                    {"modules_to_not_convert", not_converted}};
+                    {"modules_to_not_convert", kept}};
   for (const auto& [pattern, bits] : patterns) q["module_quant_configs"][pattern] = {{"num_bits", bits}};
   return q.dump();
 }
