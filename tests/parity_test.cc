@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/reference.h"
 #include "engine/session.h"
 #include "model/tiny_configs.h"
 #include "train/quantizers.h"
@@ -68,6 +69,22 @@ TEST(Parity, FloatLogitsOfTrainerAndEngine) {
     std::vector<int> ids = some_tokens(config);
     double error =
         relative_error(engine_logits(checkpoint, ids, {.kv = KvType::kF32}), graph_logits(*graph, hooks, ids));
+    EXPECT_LT(error, 1e-4) << name;
+    RecordProperty(name, std::to_string(error));
+  }
+}
+
+// The engine's plain loops in f64, at every position.
+TEST(Parity, FloatLogitsOfTrainerAndReference) {
+  for (const auto& [name, config] : configs()) {
+    Checkpoint checkpoint = random_checkpoint(config, 14);
+    auto graph = train::Graph::from_checkpoint(checkpoint, {});
+    ASSERT_TRUE(graph.ok()) << graph.status().message();
+    train::GraphHooks hooks;
+    std::vector<int> ids = some_tokens(config);
+    std::vector<double> reference = Reference(checkpoint).logits(ids);
+    double error =
+        relative_error(graph_logits(*graph, hooks, ids), std::vector<float>(reference.begin(), reference.end()));
     EXPECT_LT(error, 1e-4) << name;
     RecordProperty(name, std::to_string(error));
   }
