@@ -91,12 +91,12 @@ void replay(Entry entry, const std::string& good, const std::vector<Case>& cases
   }
 }
 
-TEST(Replay, Gguf) { replay(fuzz_gguf, good_gguf(), gguf_cases(), 20000); }
+TEST(Replay, Gguf) { replay(fuzz_gguf, good_gguf(), gguf_cases(), 4000); }
 
 TEST(Replay, Safetensors) {
   auto cases = safetensors_cases();
   std::erase_if(cases, [](const Case& c) { return c.bytes.size() > 10000; });  // the deeply nested ones, below
-  replay(fuzz_safetensors, good_safetensors(), cases, 20000);
+  replay(fuzz_safetensors, good_safetensors(), cases, 4000);
   for (const Case& c : safetensors_cases()) feed(fuzz_safetensors, c.bytes);
 }
 
