@@ -14,7 +14,8 @@ target_include_directories(facet_flags INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
 # Contraction off everywhere: a fused multiply-add in a quantizer moves codes. SIMD kernels ask for FMA by name.
 # -Wno-restrict: g++ 12 warns falsely on "literal" + std::string (GCC bug 105651).
-target_compile_options(facet_flags INTERFACE -Wall -Wextra -Wno-restrict -ffp-contract=off
+target_compile_options(facet_flags INTERFACE -Wall -Wextra -ffp-contract=off
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
   $<$<BOOL:${FACET_WERROR}>:-Werror>)
 if(FACET_SANITIZE)
   target_compile_options(facet_flags INTERFACE -fsanitize=${FACET_SANITIZE} -fno-omit-frame-pointer

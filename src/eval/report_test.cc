@@ -42,7 +42,9 @@ EvalRecord arm(const std::string& scheme, const std::string& method, double nll,
 class ReportTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / "facet_report_test";
+    // Tests of one binary run side by side.
+    folder_ = fs::path(testing::TempDir()) / (std::string("facet_report_") +
+                                              testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }

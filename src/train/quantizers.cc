@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/check.h"
+#include "base/half.h"
 #include "quant/codec.h"
 #include "quant/scale_search.h"
 #include "train/fake_quant.h"
@@ -299,7 +300,7 @@ Result<Checkpoint> QuantizerSet::export_checkpoint(const Graph& graph) const {
           return encode(DType::kQ4_0, spec.shape, floats(w));
         case Kind::kQ4_0Learned: {
           Tensor sign = q.sign.to(torch::kCPU).contiguous();
-          for (std::size_t i = 0; i < scales.size(); ++i) scales[i] *= floats(sign)[i];
+          for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = to_float(to_half(floats(sign)[i] * scales[i]));
           return encode_q4_0_with_scales(spec.shape, floats(w), scales);
         }
         case Kind::kRows:

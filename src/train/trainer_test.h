@@ -34,8 +34,12 @@ class TemporaryFolder {
   std::string path_;
 };
 
+// As large as the tiny models' vocabulary: a GGUF wants them equal.
 inline Tokenizer tiny_tokenizer() {
-  return *Tokenizer::create(testing::small_vocabulary({"a", "b", "c", "d", "e"}, {"a b", "c d"}));
+  std::vector<std::string> alphabet;
+  auto size = [&] { return static_cast<int>(testing::small_vocabulary(alphabet, {}).pieces.size()); };
+  while (size() < tiny_e(8).vocab_size) alphabet.push_back("w" + std::to_string(alphabet.size()));
+  return *Tokenizer::create(testing::small_vocabulary(alphabet, {}));
 }
 
 // A stream that can be learned: words from a small set, one after another by a fixed rule with some noise.
