@@ -43,8 +43,8 @@ class ReportTest : public testing::Test {
  protected:
   void SetUp() override {
     // Tests of one binary run side by side.
-    folder_ = fs::path(testing::TempDir()) / (std::string("facet_report_") +
-                                              testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ = fs::path(testing::TempDir()) /
+              (std::string("facet_report_") + testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }

@@ -92,7 +92,9 @@ TEST(Quantize, EveryMethodGivesEveryTensorItsType) {
     const Checkpoint source = random_checkpoint(m.config, 1);
     for (const char* scheme : {"q4_0", "mobile", "q8_0"})
       for (PtqMethod method : {PtqMethod::kRtn, PtqMethod::kMse, PtqMethod::kImatrix, PtqMethod::kGptq}) {
-        if (std::string(scheme) == "q8_0" && method != PtqMethod::kRtn) continue;
+        const bool everything = std::string(m.name) == "everything";  // the others have the method that does the most
+        if (std::string(scheme) == "q8_0" ? method != PtqMethod::kRtn : !everything && method != PtqMethod::kGptq)
+          continue;
         SCOPED_TRACE(std::string(m.name) + " " + scheme + " " + std::string(name_of(method)));
         PtqOptions options = options_for(m.config, scheme, method);
         const Result<PtqResult> r = quantize_checkpoint(source, options);

@@ -8,8 +8,8 @@
 
 namespace facet::train {
 
-// Called from inside forward(), possibly again while a checkpointed block is recomputed: same inputs must give same outputs
-// within one optimizer step.  Shapes as given; B batch, T tokens (docs/architecture.md has the letters).
+// Called from inside forward(), possibly again while a checkpointed block is recomputed: same inputs must give same
+// outputs within one optimizer step.  Shapes as given; B batch, T tokens (docs/architecture.md has the letters).
 class GraphHooks {
  public:
   virtual ~GraphHooks() = default;
@@ -19,8 +19,8 @@ class GraphHooks {
   virtual torch::Tensor gather(const std::string& /*name*/, const torch::Tensor& table, const torch::Tensor& ids) {
     return torch::embedding(table, ids);
   }
-  // The input of one linear, or of several that share it (q/k/v: called once with q_proj's module name; gate/up: with gate_proj's),
-  // and the output of each linear.  module: "layers.3.mlp.down_proj".
+  // The input of one linear, or of several that share it (q/k/v: called once with q_proj's module name; gate/up: with
+  // gate_proj's), and the output of each linear.  module: "layers.3.mlp.down_proj".
   virtual torch::Tensor linear_input(const std::string& /*module*/, const torch::Tensor& x) { return x; }
   virtual torch::Tensor linear_output(const std::string& /*module*/, const torch::Tensor& y) { return y; }
   // What goes into the cache of a layer that owns one: k after norm and RoPE, v after its norm.

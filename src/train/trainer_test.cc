@@ -342,101 +342,98 @@ TEST(Trainer, AFullDiskEndsTheRunAndLeavesTheLastSave) {
   TemporaryFolder folder;
   TrainConfig config = tiny_config(folder);
   // The disk fills up between the save of step 5 and that of step 10.
-  auto fill =
-      [&](const TrainProgress& p) {
-        if (p.step != 7) return;
-        auto fill_disk = [&](const TrainProgress& p) {  // the next save meets a device that is always full
-          if (p.step != 7) return;
-          fs::create_directories(config.output_dir + "/state/step-00000010");
-          fs::create_symlink("/dev/full", config.output_dir + "/state/step-00000010/optimizer.safetensors.tmp");
-        };
-        Result<TrainSummary> r = run_training(config, tiny_parts(config), {.progress = fill_disk});
-        ASSERT_FALSE(r.ok());
-        EXPECT_EQ(r.status().code(), Code::kNoResources) << r.status().message();
-        EXPECT_EQ(final_state(config).step, 5);
-        EXPECT_TRUE(load_checkpoint(config.output_dir + "/last").ok());
-      }
+  auto fill = [&](const TrainProgress& p) {
+    if (p.step != 7) return;
+    fs::create_directories(config.output_dir + "/state/step-00000010");
+    fs::create_symlink("/dev/full", config.output_dir + "/state/step-00000010/optimizer.safetensors.tmp");
+  };
+  Result<TrainSummary> r = run_training(config, tiny_parts(config), {.progress = fill});
+  ASSERT_FALSE(r.ok());
+  EXPECT_EQ(r.status().code(), Code::kNoResources) << r.status().message();
+  EXPECT_EQ(final_state(config).step, 5);
+  EXPECT_TRUE(load_checkpoint(config.output_dir + "/last").ok());
+}
 
-  TEST(Trainer, FrozenTensorsStayAndTheOthersMove) {
+TEST(Trainer, FrozenTensorsStayAndTheOthersMove) {
+  TemporaryFolder folder;
+  TrainConfig config = tiny_config(folder);
+  config.embedding_lr = 0;
+  config.freeze = {"layers\\.1\\.mlp"};
+  config.max_steps = 3;
+  std::map<std::string, torch::Tensor> before;
+  TrainParts parts = tiny_parts(config);
+  for (const auto& [name, value] : parts.student.parameters()) before[name] = value.detach().clone();
+  run_all(config, std::move(parts));
+  for (const auto& [name, value] : final_state(config).parameters) {
+    bool frozen =
+        name.find("embed_tokens.weight") != std::string::npos || name.find("layers.1.mlp") != std::string::npos;
+    EXPECT_EQ(value.equal(before.at(name)), frozen) << name;
+  }
+}
+
+TEST(Trainer, RefusesWhatCannotBeTrained) {
+  auto refuse = [](auto change, const std::string& part) {
     TemporaryFolder folder;
     TrainConfig config = tiny_config(folder);
-    config.embedding_lr = 0;
-    config.freeze = {"layers\\.1\\.mlp"};
-    config.max_steps = 3;
-    std::map<std::string, torch::Tensor> before;
     TrainParts parts = tiny_parts(config);
-    for (const auto& [name, value] : parts.student.parameters()) before[name] = value.detach().clone();
-    run_all(config, std::move(parts));
-    for (const auto& [name, value] : final_state(config).parameters) {
-      bool frozen =
-          name.find("embed_tokens.weight") != std::string::npos || name.find("layers.1.mlp") != std::string::npos;
-      EXPECT_EQ(value.equal(before.at(name)), frozen) << name;
-    }
-  }
+    change(config, parts);
+    Result<TrainSummary> r = run_training(config, std::move(parts), {});
+    ASSERT_FALSE(r.ok()) << part;
+    EXPECT_EQ(r.status().code(), Code::kInvalidArgument) << r.status().message();
+    EXPECT_NE(r.status().message().find(part), std::string::npos) << r.status().message();
+  };
+  refuse([](TrainConfig&, TrainParts& p) { p.train_tokens = tiny_stream(10, 1); },
+         "10 tokens are fewer than one context of 16");
+  refuse([](TrainConfig&, TrainParts& p) { p.valid_tokens = tiny_stream(10, 1); }, "valid.txt: 10 tokens");
+  refuse([](TrainConfig& c, TrainParts&) { c.context = 1000; }, "512 positions");
+  refuse([](TrainConfig& c, TrainParts&) { c.freeze = {"("}; }, "no regular expression");
+  refuse([](TrainConfig& c, TrainParts&) { c.freeze = {"."}; }, "nothing to train");
+  refuse(
+      [](TrainConfig&, TrainParts& p) {
+        GemmaConfig other = tiny_e(8);
+        other.vocab_size = 416;
+        p.teacher = Graph::initialize(other, 1, {});
+      },
+      "the teacher has a vocabulary of 416, the student of 384");
+  refuse(
+      [](TrainConfig&, TrainParts& p) {
+        GemmaConfig small = tiny_e(8);
+        small.vocab_size = 256;
+        p.student = Graph::initialize(small, 1, {});
+      },
+      "the tokenizer has");
+}
 
-  TEST(Trainer, RefusesWhatCannotBeTrained) {
-    auto refuse = [](auto change, const std::string& part) {
-      TemporaryFolder folder;
-      TrainConfig config = tiny_config(folder);
-      TrainParts parts = tiny_parts(config);
-      change(config, parts);
-      Result<TrainSummary> r = run_training(config, std::move(parts), {});
-      ASSERT_FALSE(r.ok()) << part;
-      EXPECT_EQ(r.status().code(), Code::kInvalidArgument) << r.status().message();
-      EXPECT_NE(r.status().message().find(part), std::string::npos) << r.status().message();
-    };
-    refuse([](TrainConfig&, TrainParts& p) { p.train_tokens = tiny_stream(10, 1); },
-           "10 tokens are fewer than one context of 16");
-    refuse([](TrainConfig&, TrainParts& p) { p.valid_tokens = tiny_stream(10, 1); }, "valid.txt: 10 tokens");
-    refuse([](TrainConfig& c, TrainParts&) { c.context = 1000; }, "512 positions");
-    refuse([](TrainConfig& c, TrainParts&) { c.freeze = {"("}; }, "no regular expression");
-    refuse([](TrainConfig& c, TrainParts&) { c.freeze = {"."}; }, "nothing to train");
-    refuse(
-        [](TrainConfig&, TrainParts& p) {
-          GemmaConfig other = tiny_e(8);
-          other.vocab_size = 416;
-          p.teacher = Graph::initialize(other, 1, {});
-        },
-        "the teacher has a vocabulary of 416, the student of 384");
-    refuse(
-        [](TrainConfig&, TrainParts& p) {
-          GemmaConfig small = tiny_e(8);
-          small.vocab_size = 256;
-          p.student = Graph::initialize(small, 1, {});
-        },
-        "the tokenizer has");
-  }
+TEST(Trainer, DoesNotRunOverASavedRun) {
+  TemporaryFolder folder;
+  TrainConfig config = tiny_config(folder);
+  config.max_steps = 5;
+  run_all(config, tiny_parts(config));
+  auto code = [&](auto change) {
+    TrainConfig next = config;
+    change(next);
+    Result<TrainSummary> r = run_training(next, tiny_parts(next), {});
+    return r.ok() ? Code::kOk : r.status().code();
+  };
+  EXPECT_EQ(code([](TrainConfig&) {}), Code::kInvalidArgument);
+  EXPECT_EQ(code([](TrainConfig& c) { c.resume = true, c.seed = 9; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([](TrainConfig& c) { c.resume = true, c.batch_size = 3; }), Code::kInvalidArgument);
+  EXPECT_EQ(code([&](TrainConfig& c) { c.resume = true, c.output_dir = folder / "empty"; }), Code::kNotFound);
+  EXPECT_EQ(code([](TrainConfig& c) { c.resume = true, c.max_steps = 8; }), Code::kOk);
+  EXPECT_EQ(final_state(config).step, 8);
+  EXPECT_EQ(code([](TrainConfig& c) { c.overwrite = true; }), Code::kOk);
+  EXPECT_EQ(final_state(config).step, 5);
+}
 
-  TEST(Trainer, DoesNotRunOverASavedRun) {
-    TemporaryFolder folder;
-    TrainConfig config = tiny_config(folder);
-    config.max_steps = 5;
-    run_all(config, tiny_parts(config));
-    auto code = [&](auto change) {
-      TrainConfig next = config;
-      change(next);
-      Result<TrainSummary> r = run_training(next, tiny_parts(next), {});
-      return r.ok() ? Code::kOk : r.status().code();
-    };
-    EXPECT_EQ(code([](TrainConfig&) {}), Code::kInvalidArgument);
-    EXPECT_EQ(code([](TrainConfig& c) { c.resume = true, c.seed = 9; }), Code::kInvalidArgument);
-    EXPECT_EQ(code([](TrainConfig& c) { c.resume = true, c.batch_size = 3; }), Code::kInvalidArgument);
-    EXPECT_EQ(code([&](TrainConfig& c) { c.resume = true, c.output_dir = folder / "empty"; }), Code::kNotFound);
-    EXPECT_EQ(code([](TrainConfig& c) { c.resume = true, c.max_steps = 8; }), Code::kOk);
-    EXPECT_EQ(final_state(config).step, 8);
-    EXPECT_EQ(code([](TrainConfig& c) { c.overwrite = true; }), Code::kOk);
-    EXPECT_EQ(final_state(config).step, 5);
-  }
-
-  TEST(RunLog, ProgressLineReadsAsPromised) {
-    TrainProgress p{.step = 120, .total_steps = 2000, .loss = 1.8321, .kl = 0.0123, .lr = 1e-3};
-    p.tokens_per_second = 410.4;
-    p.peak_rss_bytes = 900'000'000;
-    p.eta_seconds = 2530;
-    EXPECT_EQ(format_progress(p), "step 120/2000 loss 1.832 kl 0.0123 lr 1.00e-03 tok/s 410 rss 0.9 GB eta 00:42:10");
-    Validation v{.step = 200, .ce = 3.7612, .ppl = 43.0, .kl = 0.0031, .top1_agreement = 0.953, .best = true};
-    EXPECT_EQ(format_validation(v), "valid step 200 ce 3.7612 ppl 43 kl 0.0031 top1 95.3% (best)");
-  }
+TEST(RunLog, ProgressLineReadsAsPromised) {
+  TrainProgress p{.step = 120, .total_steps = 2000, .loss = 1.8321, .kl = 0.0123, .lr = 1e-3};
+  p.tokens_per_second = 410.4;
+  p.peak_rss_bytes = 900'000'000;
+  p.eta_seconds = 2530;
+  EXPECT_EQ(format_progress(p), "step 120/2000 loss 1.832 kl 0.0123 lr 1.00e-03 tok/s 410 rss 0.9 GB eta 00:42:10");
+  Validation v{.step = 200, .ce = 3.7612, .ppl = 43.0, .kl = 0.0031, .top1_agreement = 0.953, .best = true};
+  EXPECT_EQ(format_validation(v), "valid step 200 ce 3.7612 ppl 43 kl 0.0031 top1 95.3% (best)");
+}
 
 }  // namespace
 }  // namespace facet::train

@@ -104,7 +104,7 @@ FACET_INLINE void float_rest(int n, const float* const* w, const float* x, std::
 
 // Tokens [t0, t0 + n_tokens) of one panel of rows and one chunk; x points to the first token's first column of it.
 FACET_NOINLINE void float_panel(const float* const* w, const float* x, std::ptrdiff_t x_stride, Span span, F* partial,
-                 const Output& out, int t0, int n_tokens, int row, int n_rows) {
+                                const Output& out, int t0, int n_tokens, int row, int n_rows) {
   int t = 0;
   for (; t + kFloatTokens <= n_tokens; t += kFloatTokens)
     float_rows<kFloatTokens>(w, x + t * x_stride, x_stride, span, partial + t * kPanel, out, t0 + t, row, n_rows);

@@ -167,8 +167,8 @@ FACET_INLINE void int_rest(const Panel<kBlocks, kStreams>& panel, const Inputs<k
 }
 
 template <bool kBlocks, int kStreams>
-FACET_NOINLINE void int_panel(const Panel<kBlocks, kStreams>& panel, const Inputs<kBlocks>& x, int offset, int n_tokens, int n_rows,
-               int n, I* sums) {
+FACET_NOINLINE void int_panel(const Panel<kBlocks, kStreams>& panel, const Inputs<kBlocks>& x, int offset, int n_tokens,
+                              int n_rows, int n, I* sums) {
   for (int v = 0; v * kLanes < n_rows; v += 2 / kStreams) {
     int t = 0;
     for (; t + kIntTokens <= n_tokens; t += kIntTokens)
