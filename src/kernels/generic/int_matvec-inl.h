@@ -125,6 +125,8 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
   using Format = Planes<kBits>;
   alignas(64) std::int8_t arranged[Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
+  // A vector may run into the rows that follow (their codes meet zeros), but not behind the last.
+  const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
   for (int r0 = row_begin; r0 < row_end; r0 += kRowBlock) {
     const int n_rows = row_end - r0 < kRowBlock ? row_end - r0 : kRowBlock;
     std::int32_t sums[kRowBlock] = {}, x_sum = 0;
@@ -145,9 +147,14 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
             acc[j] = Format::add_dot(acc[j], row[j] + g * kBytes, arranged + g * Format::kCopyOfGroup);
         if (rest_bytes > 0)
           for (int j = 0; j < 4; ++j) {
-            std::uint8_t buffer[kBytes] = {};
-            __builtin_memcpy(buffer, row[j] + whole * kBytes, rest_bytes);
-            acc[j] = Format::add_dot(acc[j], buffer, arranged + whole * Format::kCopyOfGroup);
+            std::uint8_t buffer[kBytes];
+            const std::uint8_t* p = row[j] + whole * kBytes;
+            if (p > last) {
+              __builtin_memset(buffer, 0, kBytes);
+              __builtin_memcpy(buffer, p, rest_bytes);
+              p = buffer;
+            }
+            acc[j] = Format::add_dot(acc[j], p, arranged + whole * Format::kCopyOfGroup);
           }
         const __m128i four = int_sums_of_4(acc);
         std::int32_t* to = sums + r;  // kRowBlock is a multiple of 4

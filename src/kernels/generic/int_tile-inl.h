@@ -99,17 +99,26 @@ struct Inputs {
 
 FACET_INLINE __m256i load_32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
+FACET_INLINE __m256i partial_sums(__m256i codes) { return dot_small(_mm256_set1_epi8(1), codes); }
+
 void set_inputs(const Q8_0Block* x, int n_tokens, int k, int c, int n, Inputs<true>* inputs) {
   const std::ptrdiff_t row_blocks = k / 32;
+  const int n_blocks = n / 32;
   x += c / 32;
   inputs->base = x->codes;
   inputs->stride = row_blocks * static_cast<std::ptrdiff_t>(sizeof(Q8_0Block));
-  for (int t = 0; t < n_tokens; ++t)
-    for (int b = 0; b * 32 < n; ++b) {
-      const Q8_0Block& block = x[t * row_blocks + b];
-      inputs->sums[t][b] = sum_of_bytes(load_32(block.codes));
-      inputs->scales[t][b] = half_to_float(block.scale);
+  for (int t = 0; t < n_tokens; ++t, x += row_blocks) {
+    __m256i partial[8];
+    std::uint16_t scales[8];
+#pragma GCC unroll 8
+    for (int b = 0; b < kChunkBlocks; ++b) {
+      const Q8_0Block& block = x[b < n_blocks ? b : 0];
+      partial[b] = partial_sums(load_32(block.codes));
+      scales[b] = block.scale.bits;
     }
+    store_32(inputs->sums[t], int_sums_of_8(partial));
+    _mm256_storeu_ps(inputs->scales[t], _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(scales))));
+  }
 }
 void set_inputs(const std::int8_t* x, int n_tokens, int k, int c, int n, Inputs<false>* inputs) {
   const int whole = n / 32 * 32;
@@ -117,14 +126,15 @@ void set_inputs(const std::int8_t* x, int n_tokens, int k, int c, int n, Inputs<
   inputs->stride = k;
   for (int t = 0; t < n_tokens; ++t) {
     const std::int8_t* codes = inputs->base + t * inputs->stride;
-    std::int32_t sum = c == 0 ? 0 : inputs->sums[t][0];
-    for (int i = 0; i < whole; i += 32) sum += sum_of_bytes(load_32(codes + i));
+    __m256i sum = _mm256_setzero_si256();
+    for (int i = 0; i < whole; i += 32) sum = _mm256_add_epi32(sum, partial_sums(load_32(codes + i)));
     if (whole < n) {
       __builtin_memset(inputs->tail[t], 0, 32);
       __builtin_memcpy(inputs->tail[t], codes + whole, n - whole);
-      sum += sum_of_bytes(load_32(inputs->tail[t]));
+      sum = _mm256_add_epi32(sum, partial_sums(load_32(inputs->tail[t])));
     }
-    inputs->sums[t][0] = sum;
+    const __m128i total = int_sums_of_4_ymm(sum, sum, sum, sum);
+    inputs->sums[t][0] = (c == 0 ? 0 : inputs->sums[t][0]) + _mm_cvtsi128_si32(total);
   }
 }
 
@@ -140,6 +150,7 @@ FACET_INLINE void int_tile(const Panel<kBlocks, kStreams>& panel, const Inputs<k
     const std::uint8_t* stream = panel.streams[b][vector][0];
     I dots[T][2];
     dot_tile<T>(stream, stream + 8 * kBytes, codes, in_tail ? 32 : x.stride, dots);
+    FACET_KEEP_IN_MEMORY;
 #pragma GCC unroll 8
     for (int j = 0; j < T; ++j)
 #pragma GCC unroll 2

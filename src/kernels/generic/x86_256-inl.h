@@ -62,9 +62,8 @@ FACET_INLINE void transpose_8x8(const __m256i in[8], __m256i out[8]) {
 
 // 32 codes of a row in their order, offset to unsigned.
 FACET_INLINE __m256i unpack_q4_0(const std::uint8_t* codes) {  // 0..15
-  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes));
-  const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(v), _mm_srli_epi16(v, 4), 1);
-  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+  const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+  return _mm256_and_si256(_mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 0, 4, 4)), _mm256_set1_epi8(15));
 }
 FACET_INLINE __m256i unpack_i4(const void* codes) {  // 16 bytes; 0..15
   const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(codes)), mask = _mm_set1_epi8(15);

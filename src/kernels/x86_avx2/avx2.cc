@@ -7,6 +7,8 @@
 
 #define FACET_INLINE inline __attribute__((always_inline))
 #define FACET_NOINLINE __attribute__((noinline))  // compiled once, not once per weight type
+// What was stored is loaded again: keeps g++ from giving its registers to sums that are needed once per block.
+#define FACET_KEEP_IN_MEMORY asm volatile("" ::: "memory")
 #define FACET_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace facet::kernels {

@@ -177,6 +177,9 @@ FACET_INLINE void dot_tile(const std::uint8_t* stream_0, const std::uint8_t* str
                            std::ptrdiff_t x_stride, I sums[T][2]) {
   I words[T][2];
 #pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) words[t][0] = words[t][1] = int_zero();
+    // A loop in earnest: unrolled, g++ 12 puts off the additions to the end and spills 128 products.
+#pragma GCC unroll 1
   for (int step = 0; step < 8; ++step) {
     const I w0 = int_load(stream_0 + step * kBytes), w1 = int_load(stream_1 + step * kBytes);
 #pragma GCC unroll 8
@@ -184,9 +187,8 @@ FACET_INLINE void dot_tile(const std::uint8_t* stream_0, const std::uint8_t* str
       std::int32_t four;
       __builtin_memcpy(&four, x + t * x_stride + step * 4, 4);
       const I s = _mm256_set1_epi32(four);
-      const I p0 = _mm256_maddubs_epi16(w0, s), p1 = _mm256_maddubs_epi16(w1, s);
-      words[t][0] = step == 0 ? p0 : _mm256_add_epi16(words[t][0], p0);
-      words[t][1] = step == 0 ? p1 : _mm256_add_epi16(words[t][1], p1);
+      words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(w0, s));
+      words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(w1, s));
     }
   }
 #pragma GCC unroll 8
