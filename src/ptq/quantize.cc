@@ -170,20 +170,23 @@ class Quantizer {
   Status visit(Pending& p, const Linear& linear, LinearInputs inputs) {
     FACET_TRY(step(p.spec.name));
     const std::size_t slice = std::max(0, linear.expert), size = std::size_t(linear.rows) * linear.cols;
-    if (linear.expert >= 0 && count_rows(inputs) < options_.min_expert_tokens) return {};  // finish() has it
     const std::span<float> w = p.values.floats().subspan(slice * size, size);
     const std::size_t n_scales = p.scales.size() / p.done.size();
     const std::span<float> scales = std::span(p.scales).subspan(slice * n_scales, n_scales);
-    if (is_head(p.spec) && p.spec.role == Role::kEmbedding)
-      decode_rows(source_.tensors.at(p.spec.name), 0, linear.rows, w);
+    p.done[slice] = true;
+    n_done_ += slice + 1 == p.done.size();
+    if (linear.expert >= 0 && count_rows(inputs) < options_.min_expert_tokens) {
+      quantize_by_search(p.type, w, linear.cols, {}, scales, pool_);
+      ++result_.report.n_experts_by_mse;
+      return {};
+    }
+    if (p.spec.role == Role::kEmbedding) decode_rows(source_.tensors.at(p.spec.name), 0, linear.rows, w);
     FACET_TRY(study(p, inputs, linear.cols));
     if (options_.method == PtqMethod::kImatrix) {
       quantize_by_search(p.type, w, linear.cols, importance_, scales, pool_);
     } else if (plan_) {
       quantize_by_gptq(*plan_, p.type, w, linear.cols, scales, pool_);
     }
-    p.done[slice] = true;
-    n_done_ += slice + 1 == p.done.size();
     return {};
   }
 
@@ -194,7 +197,7 @@ class Quantizer {
     if (!group.empty() && group == studied_ && ordered == studied_ordered_) return {};
     studied_ = group;
     studied_ordered_ = ordered;
-    const double damping = options_.damping + (is_head(p.spec) ? options_.head_ridge : 0.0);
+    const double damping = options_.damping + (p.spec.role == Role::kEmbedding ? options_.head_ridge : 0.0);
     const auto not_finite = [&] {
       return corrupt("the inputs of '" + p.spec.name +
                      "' are not finite on the calibration text; is this a trained model?");
@@ -219,20 +222,17 @@ class Quantizer {
     return {};
   }
 
-  // Fallbacks, the final encoding and the report of one pending matrix.
+  // Experts that no token reached, the final encoding and the report of one pending matrix.
   Status finish(Pending& p) {
     const std::size_t size = p.values.floats().size() / p.done.size(), n_scales = p.scales.size() / p.done.size();
-    const auto cols = static_cast<int>(p.spec.shape.back());
-    PtqMethod method = options_.method;
     for (std::size_t s = 0; s < p.done.size(); ++s) {
       if (p.done[s]) continue;
-      quantize_by_search(p.type, p.values.floats().subspan(s * size, size), cols, {},
+      quantize_by_search(p.type, p.values.floats().subspan(s * size, size), static_cast<int>(p.spec.shape.back()), {},
                          std::span(p.scales).subspan(s * n_scales, n_scales), pool_);
       ++result_.report.n_experts_by_mse;
-      if (p.done.size() == 1) method = PtqMethod::kMse;
     }
     const TensorView& source = source_.tensors.at(p.spec.name);
-    report(p.spec, p.type, method, relative_error(source, p.values.floats(), pool_));
+    report(p.spec, p.type, options_.method, relative_error(source, p.values.floats(), pool_));
     // The codes of decoded values are the codes they came from: value / scale is within a rounding of an integer.
     Result<Tensor> encoded = p.type == DType::kQ4_0 ? encode_q4_0_with_scales(p.spec.shape, p.values.floats(), p.scales)
                                                     : encode_rows(p.type, p.spec.shape, p.values.floats(), p.scales);
@@ -250,6 +250,7 @@ class Quantizer {
     auto& m = result_.checkpoint.metadata;
     m["facet.scheme"] = name_of(options_.scheme.kind);
     m["facet.method"] = name_of(options_.method);
+    if (options_.calibration.empty()) return;
     m["facet.calibration_sequences"] = std::to_string(options_.calibration.size());
     m["facet.calibration_tokens"] = std::to_string(result_.report.n_calibration_tokens);
     m["facet.seed"] = std::to_string(options_.seed);

@@ -44,8 +44,8 @@ struct PtqOptions {
   ActivationRange activations = ActivationRange::kPercentile;
   double percentile = 99.99;
   double damping = 0.01;  // gptq: this share of H's mean diagonal is added to the diagonal
-  // The head's matrix is the embedding too when tied.  Its H says nothing of that use; adding this share of the mean
-  // diagonal (damping, and imatrix weights, alike) keeps the other use in sight.
+  // A tied head is the embedding too, and its H says nothing of that use; adding this share of the mean diagonal
+  // (damping, and imatrix weights, alike) keeps the other use in sight.
   double head_ridge = 1.0;
   bool head_by_inputs = true;               // false: the head by mse under every method
   int min_expert_tokens = 64;               // fewer inputs than this, and an expert falls back to mse
@@ -56,7 +56,7 @@ struct PtqOptions {
 struct TensorReport {
   std::string name;
   DType type;
-  PtqMethod method;       // what was done to it, after fallbacks
+  PtqMethod method;       // what was done to it: mse for tables without inputs
   double relative_error;  // |W - decoded W| / |W|, Frobenius
 };
 struct PtqReport {
