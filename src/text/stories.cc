@@ -54,6 +54,9 @@ Status write_texts(const std::string& path, std::uint64_t seed, std::uint64_t fi
   return out.commit();
 }
 
+// A prompt has to fit a small model's context of 256 tokens.
+constexpr std::size_t kMaxPromptBytes = 880;
+
 Status write_tasks(const std::string& path, std::uint64_t seed, int n_tasks) {
   AtomicFile out;
   FACET_TRY(out.open(path));
@@ -62,6 +65,7 @@ Status write_tasks(const std::string& path, std::uint64_t seed, int n_tasks) {
     Story story = make_story(seed, kTaskStories + i);
     if (story.questions.empty()) continue;
     const Question& question = story.questions[0];  // questions come shuffled
+    if (story.prompt(question).size() > kMaxPromptBytes) continue;
     nlohmann::ordered_json line;
     line["prompt"] = story.prompt(question);
     line["answer"] = " " + question.answer;

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "base/mapped_file.h"
+#include "text/bpe.h"
 #include "text/story_grammar.h"
 #include "text/story_scene.h"
 
@@ -78,9 +79,17 @@ TEST(Stories, ArePureFunctionsOfSeedAndIndex) {
   }
 }
 
+// The built-in model and its tokenizer were trained on exactly this text: whoever changes a story trains them anew and
+// then writes the new number here.
+TEST(Stories, AreTheOnesTheBuiltInModelKnows) {
+  std::string all;
+  for (std::uint64_t i = 0; i < 200; ++i) all += make_story(1, i).document() + "\n";
+  EXPECT_EQ(hash_bytes(all), 5898288183753558228u);
+}
+
 TEST(Stories, AreCleanText) {
   double bits = 0, bytes = 0;
-  for (std::uint64_t i = 0; i < 4000; ++i) {
+  for (std::uint64_t i = 0; i < 1500; ++i) {
     Story story = make_story(3, i);
     std::string document = story.document();
     for (char c : document) ASSERT_TRUE(c == '\n' || (c >= ' ' && c < 127)) << document;
@@ -100,13 +109,13 @@ TEST(Stories, AreCleanText) {
     bytes += double(story.text.size());
   }
   // Rich enough that a small model does not predict everything: see docs/stories.md.
-  EXPECT_GT(bits / bytes, 0.25);
+  EXPECT_GT(bits / bytes, 0.3);
 }
 
 TEST(Stories, QuestionsHaveOneRightAnswerAmongDistinctChoices) {
   std::set<std::string> asked;
   std::size_t n_in_text = 0, n = 0;
-  for (std::uint64_t i = 0; i < 4000; ++i) {
+  for (std::uint64_t i = 0; i < 1500; ++i) {
     Story story = make_story(4, i);
     ASSERT_GE(story.questions.size(), 3u) << story.text;
     ASSERT_LE(story.n_asked, story.questions.size());
@@ -138,13 +147,13 @@ TEST(Stories, NoStoryRepeatsWithinOrAcrossTheParts) {
   std::unordered_set<std::string> seen;
   std::size_t n = 0;
   for (std::uint64_t first : {kTrainStories, kValidStories, kTestStories, kTaskStories})
-    for (std::uint64_t i = 0; i < 2500; ++i, ++n) seen.insert(make_story(1, first + i).text);
+    for (std::uint64_t i = 0; i < 1500; ++i, ++n) seen.insert(make_story(1, first + i).text);
   EXPECT_EQ(seen.size(), n);
 }
 
 TEST(Stories, AllPlotsAndManyWordsOccur) {
   std::set<std::string> words;
-  for (std::uint64_t i = 0; i < 3000; ++i) {
+  for (std::uint64_t i = 0; i < 1200; ++i) {
     std::string word;
     for (char c : make_story(6, i).text) {
       if (std::isalpha(static_cast<unsigned char>(c))) {

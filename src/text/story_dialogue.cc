@@ -4,14 +4,14 @@
 namespace facet {
 
 const std::string_view kStoryDialogue = R"(
-said = said | said | said | replied | answered
-cried = cried | shouted | called | exclaimed | said
-asked = asked | asked | asked | said
+said = said | said | said | said | replied | answered | explained | whispered | added | called | declared | murmured | laughed | muttered | promised | announced | sighed | remarked
+cried = cried | shouted | called | exclaimed | said | yelled | roared | gasped | screamed | wailed | burst out
+asked = asked | asked | asked | said | whispered | inquired | wondered
 greeting = "{Hello|Hi|Good morning|Good day|Hey|Hi there}{, <b.name>|}!" <said> <a>[ <happily>].
   | <A> {waved at|smiled at|nodded to|greeted} <b>.
 whats_wrong = "{What is wrong|What's the matter|Why are you so sad|What happened|Why the long face|Are you all right}{, <a.name>|, my friend|}?" <asked> <b>[ <happily>].
   | <B> saw that <a> was <sad> and {stopped|sat down beside <a.him>|came closer|asked what was wrong}.
-  | "{You look|You seem} <sad>," <said> <b>. "{Can I help|What is it|Tell me about it|What can I do}?"
+  | "{You look|You seem} <sad>," <said> <b>. "{Can I help?|What is it?|Tell me about it.|What can I do?}"
 offer_help = "{Don't worry|Never fear|Cheer up|Dry your tears|Come on}," <said> <b>. "{I will help you|We can do it together|Let me help|Two are better than one|I know what to do}."
   | "{I can|Let me|I will} help you," <said> <b>[ <happily>].
   | <B> {wanted|was ready|offered|promised|agreed} to help.

@@ -84,7 +84,7 @@ Grammar::Grammar(std::span<const std::string_view> sources) {
       source.remove_prefix(std::min(source.size(), line.size() + 1));
       if (line.empty() || line[0] == '#') continue;
       if (line[0] == ' ') {
-        body += " ";
+        if (trimmed(line)[0] != '|') body += ' ';  // spaces count inside braces
         body += trimmed(line);
         continue;
       }

@@ -17,15 +17,20 @@ struct Reason {
 // Introduces the hero.
 inline void begin(Scene& s) {
   s.say("<opening>");
-  s.maybe(0.6, "<opening_more>");
+  s.maybe(0.5, "<opening_more>");
+  s.maybe(0.5, s.person('a').animal ? "<memory>" : "{<appearance>|<memory>}");
 }
+
+// Something on the way, nothing to do with the plot.
+inline void aside(Scene& s, double p = 0.5) { s.maybe(p, "<chat>"); }
 
 // Joy, thanks, and an ending, each of them sometimes.
 inline void finish_happily(Scene& s) {
-  s.maybe(0.6, "<feel_glad>");
-  s.maybe(0.6, "<thanks>");
-  s.maybe(0.35, "<welcome>");
-  s.maybe(0.6, "<ending>");
+  s.maybe(0.5, "<feel_glad>");
+  s.maybe(0.5, "<thanks>");
+  s.maybe(0.25, "<welcome>");
+  s.maybe(0.3, "<chat>");
+  s.maybe(0.5, "<ending>");
 }
 
 inline std::string_view rule_of_spots(Scene& s, char place) {

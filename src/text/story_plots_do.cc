@@ -24,8 +24,8 @@ void plot_broken(Scene& s) {
       "{<B> had|<B> owned|<B> was very proud of} <o.a>[, and {everyone {liked|admired} it|<b.s> used it every day|it "
       "had come from far away}].");
   s.give('o', 'b');
-  s.say("<one_day>, <a.s> {asked to borrow it|was allowed to {use|hold} it|played with it|took it <l.to>}.");
-  s.maybe(0.5, "<l.scenery>");
+  s.say("<one_day>, <a.s> {asked to borrow it[<along>]|was allowed to {use|hold} it|played with it|took it <l.to>}.");
+  s.maybe(0.75, "<l.scenery>");
   s.set("cause", s.expand(cause.told));
   s.say(
       "{But|Sadly,|Then} <cause>, and {crack|snap|bang|crash|oh no}! The <o> {broke|was broken|fell apart|was in "
@@ -35,7 +35,7 @@ void plot_broken(Scene& s) {
           "{<A.s> wanted to {hide|run away|say nothing}, but {that {did not feel|was not} right|<a.he> knew "
           "better|<a.he> could not}.|<think>}");
   s.paragraph();
-  s.say("{So <a.s> went to <b> and told the truth.|<A.s> {took|carried} the pieces to <b>.} <sorry>");
+  s.say("{So <a.s> <went> to <b> and told the truth.|<A.s> {took|carried} the pieces to <b>.} <sorry>");
   s.say("<forgive>");
   bool alone = s.dice().chance(0.4);
   if (!alone) s.adult_as('c');
@@ -88,6 +88,7 @@ void plot_cooking(Scene& s) {
   s.maybe(0.6,
           "{They {washed their hands|put on aprons|lit the stove|found a big bowl} first.|The {pot|bowl|pan} was "
           "<color> and very <look>.|There was {flour|water|sugar} {everywhere|on the floor|on {every|<a.p>} nose}.}");
+  aside(s);
   s.paragraph();
   static const std::vector<Reason> kMishaps = {
       {"{But|Then} {someone|<c>} {spilled|knocked over} the {milk|water|sauce}.", "something was spilled"},
@@ -99,18 +100,19 @@ void plot_cooking(Scene& s) {
   bool mishap = s.dice().chance(0.7);
   const Reason& what = s.dice().pick(kMishaps);
   s.say(
-      "They {mixed|stirred|chopped and stirred|cooked} {everything|it all} {with a(n) <look> spoon|for a long "
-      "time|while singing|together}.");
+      "They {mixed|stirred|chopped|cooked|tasted|peeled} {everything|it all} {with a(n) <look> spoon|<while>|while "
+      "singing|together|and talked about <topic>}.");
   if (mishap) {
     s.say(what.told);
     s.say(
-        "{They {laughed|sighed|looked at each other} and {cleaned up|started again|tried again|fixed it}.|\"{Never "
-        "mind|Don't worry|We can fix it}{!|,}\" <said> <b>.}");
+        "{They {<laughed>|sighed|looked at each other} and {cleaned up|started again|tried again|fixed it}.|\"{Never "
+        "mind|Don't worry|We can fix it}{!|,}\" <said> <b>[ <happily>].}");
   }
   s.say(
-      "{At last|Finally|An hour later}, the <food> was {ready|done|on the table}. {It {smelled|tasted|looked} "
-      "{<nice>|good|like {heaven|summer|home}}.|Everyone {ate|had} {two bowls|a big piece|until nothing was "
-      "left}.|<A.p> <family> asked for more.}");
+      "{At last|Finally|An hour later|Before dark}, {they {served|finished|tasted|carried in} the <food>|out came the "
+      "<food>}[ <while>]. {The whole house smelled of <food>.|Everyone {had <number_word> helpings|wanted more|ate "
+      "until nothing was left}.|<A.p> <family> {asked for more|liked it better than <dish>}.|It tasted {<nice>|of "
+      "{summer|home|honey|smoke}}.}");
   s.maybe(0.4, "<feel_glad>");
   s.maybe(0.6, "<ending>");
   s.ask("What did they make?", dish, dishes);
@@ -138,15 +140,20 @@ void plot_garden(Scene& s) {
   s.say(
       "{In <season>|<one_day>}, <b> gave <a> {some <look> seeds|a handful of seeds|a(n) <color> bag of seeds|a "
       "{jar|paper|box} full of seeds}. \"{These are|I brought you|Here are some|You can have these} <crop> seeds,\" "
-      "<said> <b>.");
+      "<said> <b>[ <happily>].");
   s.say(
-      "<A.s> {dug a hole|made a small bed|filled a(n) <color> pot} {behind the house|by the fence|near the well|in the "
-      "sun|next to a(n) <tree>} and {planted|put} {it|them} {there|in the ground|with care}.");
+      "<A.s> {dug a hole|made a small bed|filled a(n) <look> <color> {pot|box|bucket|jar|boot}} {behind the "
+      "house|<near> a(n) <landmark>|in the sun|next to a(n) <tree>} and {planted|put} {it|them} {there|in the "
+      "ground|with care}.");
   s.say(
-      "Every {day|morning|evening} <a.s> {watered it|brought water|pulled the weeds|looked at the ground}, but {for "
-      "<days> {days|weeks} nothing happened|nothing {came up|grew}|there was only mud}.");
+      "Every {day|morning|evening} <a.s> {watered it[ <how>]|brought water in a(n) <look> <color> "
+      "{can|cup|jar|bucket}|pulled the weeds|looked at the ground|sang to it|chased away the <bird>s|told it about "
+      "<topic>}, but {for <days> {days|weeks} nothing happened|nothing {came up|grew}|there was only mud}.");
   s.maybe(0.6, "{<feel_sad>|<think>}");
-  s.maybe(0.7, "\"{Be patient|Wait a little longer|Give it time|Good things take time|Don't give up},\" <said> <b>.");
+  s.maybe(0.7,
+          "\"{Be patient|Wait a little longer|Give it time|Good things take time|Don't give up},\" <said> <b>[ "
+          "<happily>].");
+  aside(s, 0.4);
   s.paragraph();
   s.say(
       "{Then|At last|One morning} {it rained|the sun came out|the days grew warm}, and {a(n) {tiny|green|small} "
@@ -187,17 +194,18 @@ void plot_picnic(Scene& s) {
   };
   const Reason& trouble = s.dice().pick(kTroubles);
   s.say(
-      "<one_day>, <a> and <b> {planned|went for|wanted to have} a picnic <l.at>. <A> {brought|packed|carried} <x>, and "
-      "<b> {brought|packed|had} <y>.");
-  s.maybe(0.7, "<l.scenery>");
+      "<one_day>, <a> and <b> {planned|went for|wanted to have} a picnic <l.at>. <A> "
+      "{<brought>|packed|prepared|bought|made} <x>, and <b> {<brought>|packed|prepared|bought|made} <y>.");
+  s.maybe(0.8, "<l.scenery>");
   s.say(
       "{They {spread out|laid down} a(n) <color> blanket {under a(n) <tree>|in the sun|in the shade} and {began to "
       "eat|sat down|talked about <hobby>}.|They had just {sat down|started to eat|opened the basket}.}");
+  aside(s, 0.6);
   s.set("trouble", s.expand(trouble.told));
   s.say("But {then|soon|all at once|just then} <trouble>{!|.}");
   s.say("{\"{Oh no|Quick|Run|Hurry|Let's go}!\" {cried|shouted|called} <b>.|<feel_sad>}");
   s.paragraph();
-  s.say("They {grabbed|picked up|took} the {basket|blanket|food} and {ran|hurried|went} <m.to>.");
+  s.say("They {grabbed|picked up|took} the {basket|blanket|food} and <went> <m.to>[<along>].");
   s.maybe(0.6, "<m.scenery>");
   s.say(
       "There {they {ate|finished|shared} {the <x> and the <y>|everything} on the floor|the <x> tasted even better|they "
@@ -222,22 +230,22 @@ void plot_race(Scene& s) {
   s.say(
       "<one_day>, there was a {race|big race|running race|boat race|sack race} <l.at>. {The {prize|winner's prize} was "
       "<o.a>.|The winner would get <o.a>.}");
-  s.maybe(0.5, "<l.scenery>");
+  s.maybe(0.75, "<l.scenery>");
   s.say("{<A> ran against <b> and <c>.|<B> and <c> {wanted to win too|were in the race too|stood beside <a>}.}");
   s.say(
-      "\"{I am the fastest|I will win|Nobody can beat me|You will never catch me}!\" {said|cried|boasted|laughed} "
+      "\"{I am the fastest|I will win|Nobody can beat me|You will never catch me}!\" {said|cried|boasted|<laughed>} "
       "<b>.");
   s.say(
-      "\"{Ready, set, go|One, two, three, go|Go|On your marks, get set, go}!\" {someone|a <look> old man|the "
-      "<lady_job>} {shouted|called}, and {off they went|they {ran|rushed} off|the race began}.");
+      "\"{Ready, set, go|One, two, three, go|Go|On your marks, get set, go}!\" a(n) <somebody> {shouted|called}, and "
+      "{off they went|they {ran|rushed} off|the race began}.");
   s.paragraph();
   static const std::vector<Reason> kDelays = {
-      {"{tripped over|fell over|stumbled on} a {stone|root|log|rope}", "{b} fell"},
+      {"{tripped over|fell over|stumbled on} a(n) {<look> {stone|root|log|rope|bucket|rake}|<creature>}", "{b} fell"},
       {"stopped to {rest|take a nap|sit in the shade}", "{b} rested"},
       {"stopped to {eat|pick|look for} {<fruit>|<sweets>}", "{b} ate"},
       {"{took|chose|ran down} the wrong {path|road|way}", "{b} took the wrong way"},
       {"lost a {shoe|boot|sandal}", "{b} lost a shoe"},
-      {"{stopped|turned around} to {wave|laugh|look} at the others", "{b} looked back"},
+      {"{stopped|turned around} to {wave|laugh|look} at {the others|a(n) <somebody>}", "{b} looked back"},
   };
   const Reason& delay = s.dice().pick(kDelays);
   s.set("delay", s.expand(delay.told));
@@ -249,13 +257,14 @@ void plot_race(Scene& s) {
       "{At first|For a while|Halfway}, <b> was {far |}ahead{| of everyone| by a long way}. {But then|Then|Suddenly} "
       "<b.he> <delay>.");
   s.say(
-      "<D> {kept going|did not stop|ran and ran|ran as fast as the wind|never looked back} and {won|crossed the line "
-      "first|came in first|won the race}{!|.} <E> {was|came in|came} second, and <b> {was|came in|came} last.");
+      "<D> {kept going|did not stop|ran and ran|ran as fast as the wind|never looked back|jumped over a(n) <look> "
+      "<object>|ran past a(n) <somebody>|thought only of <topic>} and {won|crossed the line first|came in first|won "
+      "the race}{!|.} <E> {was|came in|came} second, and <b> {was|came in|came} last.");
   s.say("{<D> got|They gave <d>} the <o.c>{| and everyone {clapped|cheered}| with a loud {cheer|drum roll}}.");
   s.give('o', first);
   s.maybe(0.6,
           "\"{Well done|Good race|You were great|Next time I will be more careful},\" <said> <b>[ and {shook "
-          "hands|smiled|laughed}].");
+          "hands|<smiled>|<laughed>}].");
   s.maybe(0.6, "<ending>");
   s.ask_who("Who won the race?", first);
   s.ask_who("Who {came in|was} last?", 'b');
@@ -301,25 +310,27 @@ void plot_fear(Scene& s) {
   s.set("fear", std::string(fear.told));
   begin(s);
   s.say(
-      "{There was one thing <a> {did not like|feared}: <fear>.|But <a> was {always |very |}{afraid|scared} of "
-      "<fear>.|<A.s> {told nobody, but <a.he>|never said so, but <a.he>} was {afraid|scared} of <fear>.}");
+      "{<A> {liked|loved} <hobby>, but there was one thing <a> {did not like|feared}: <fear>.|But <a> was {always "
+      "|very |}{afraid|scared} of <fear>.|<A.s> {told nobody, but <a.he>|never said so, but <a.he>} was "
+      "{afraid|scared} of <fear>.}");
   s.say(fear.answer);
   s.say(
       "<A.s> {was|felt} <scared> and {hid under the table|could not move|began to shake|wanted to run home|closed "
-      "<a.his> eyes|held <a.his> breath}.");
+      "<a.his> eyes|held <a.his> breath|hid behind a(n) <somebody>|held on to a(n) <look> <object>|thought of "
+      "<topic>}.");
   s.paragraph();
   s.say("<meet>");
   s.maybe(0.6,
-          "\"{What are you afraid of|Are you scared|Why are you shaking|Is it <fear>}?\" <asked> <b>. {<A> "
+          "\"{What are you afraid of|Are you scared|Why are you shaking|Is it <fear>}?\" <asked> <b>[ <how>]. {<A> "
           "nodded.|<A.s> could {hardly|not} {speak|answer}.|\"{Yes|A little|Very much},\" {whispered|said} <a>.}");
   s.say(
       "\"{I was afraid of that too|I used to be scared as well|You are not alone|It can't hurt you|We can be brave "
-      "together},\" <said> <b>.");
+      "together},\" <said> <b>[ <happily>].");
   s.set("way", s.expand(way.told));
   s.say("{Then|And then|To help}, <b.s> <way>.");
   s.say(
       "{Little by little|After a while|Soon|Slowly}, <a.s> {felt better|stopped shaking|became calm|opened <a.his> "
-      "eyes|even smiled}[, and {<a.he> took one step, then another|it was not so bad|the fear grew small}].");
+      "eyes|even <smiled>}[, and {<a.he> took one step, then another|it was not so bad|the fear grew small}].");
   s.maybe(0.5, "<feel_glad>");
   s.maybe(0.5, "<thanks>");
   s.maybe(0.6, "<ending>");
@@ -346,22 +357,23 @@ void plot_lost_pet(Scene& s) {
   s.say(
       "<one_day>, <a.s> {was|walked|played} <l.at> and {heard a {strange|small|sad|soft} {sound|noise|cry}|saw "
       "something move|noticed something <hue>}.");
-  s.maybe(0.6, "<l.scenery>");
+  s.maybe(0.75, "<l.scenery>");
   s.say(
       "{<A.s> looked|Carefully, <a.s> looked} <spot> and {found|saw|there was} a(n) {small|lost|wet|thin|hungry|young} "
       "<hue> <kindred>{| with {big|sad|bright} eyes| that shook with cold}.");
   s.say(
       "{It was {all alone|cold and hungry|lost}|It {had no home|looked at <a.him> and cried}}, so <a> {gave it {some "
-      "milk|a bit of bread|some water}|wrapped it in <a.his> {coat|scarf}|picked it up|spoke to it softly}.");
+      "milk|a bit of bread|some water|some <fruit>|a piece of cheese}|wrapped it in <a.his> {coat|scarf}|picked it "
+      "up|spoke to it softly}.");
   s.maybe(0.5,
           "\"{Where do you live|Who are you|Are you lost|What happened to you}, little {one|friend|<kindred>}?\" "
           "{asked|said|whispered} <a>.");
   s.paragraph();
   s.say(
-      "{<A.s> {asked|knocked} {at every {house|door}|everyone in the {street|village}}|<A.s> {made|put up} {signs|a "
-      "sign}|<A.s> walked from {door to door|house to house}}. {<later>|At last|Finally}, <b> {ran up|came "
-      "running|opened the door|saw them} and {cried|shouted|called}, \"{<pet>! You are back|That is my <pet>|<pet>! "
-      "There you are}!\"");
+      "{<A.s> {asked at every {house|door}|asked everyone in the {street|village|market}}|<A.s> asked a(n) <somebody> "
+      "and a(n) <somebody>|<A.s> {made|put up} {signs|a sign}|<A.s> walked from {door to door|house to house}}. "
+      "{<later>|At last|Finally}, <b> {ran up|came running|opened the door|saw them} and {cried|shouted|called}, "
+      "\"{<pet>! You are back|That is my <pet>|<pet>! There you are}!\"");
   s.say("The <kindred> {jumped into <b.p> arms|ran to <b>|made happy noises|was so glad}.");
   s.maybe(0.7, "<thanks_from_b>");
   s.say(
@@ -386,7 +398,7 @@ void plot_treasure(Scene& s) {
   s.set("box", box);
   begin(s);
   s.say(
-      "<one_day>, <a.s> {found|discovered} {an old|a torn|a yellow|a secret} map <k.at>[, {inside a(n) <look> "
+      "<one_day>, <a.s> <found> {an old|a torn|a yellow|a secret} map <k.at>[, {inside a(n) <look> "
       "{book|bottle|box}|under a(n) <look> stone}].");
   s.say(
       "{\"{A treasure map|Look|This is a map}!\" {cried|said|shouted} <a>, and {ran to tell|showed it to} <b>.|<A.s> "
@@ -399,13 +411,14 @@ void plot_treasure(Scene& s) {
           "off}.|<travel>}");
   s.paragraph();
   s.say(
-      "{When they came|First they went} <l.to>, they {saw|found|passed} {a(n) <look> "
-      "{gate|sign|statue|stone|bridge}|<number_word> <look> {trees|stones|steps}|a(n) <color> flag} {just like on the "
+      "{When they came|First they went} <l.to>, they {saw|found|passed} {a(n) <landmark>|<number_word> <look> "
+      "{trees|stones|steps|roses|doors|barrels}|a(n) <look> <color> flag|a(n) <creature> <doing>} {just like on the "
       "map|as the map had said|with an arrow on it}.");
-  s.maybe(0.5, "<l.scenery>");
+  s.maybe(0.75, "<l.scenery>");
+  aside(s);
   s.say(
-      "{Then they {went on|walked on|ran}|After that they {went|climbed}} <m.to>. {<A> {dug|looked|searched}|They "
-      "{dug|looked|searched}} <spot>, and {there was|they found|out came} a(n) <look> <box>.");
+      "{Then they <went>|After that they <went>} <m.to>. {<A> {dug|<looked>}|They {dug|<looked>}} <spot>, and {there "
+      "was|they found|out came} a(n) <look> <box>.");
   s.say("{Inside was|In it lay|It held|When <b> opened it, there was} <o.a>{!|.}");
   bool a_keeps = s.dice().chance(0.5);
   char who = a_keeps ? 'a' : 'b';

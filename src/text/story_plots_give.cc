@@ -8,8 +8,7 @@ const std::vector<Reason> kLossReasons = {
      "it fell out of the pocket"},
     {"But {a strong wind|a gust of wind|the wind} {blew|carried|took} the <o> away.", "the wind blew it away"},
     {"{Then|After some time} <a.s> {put the <o> down|laid the <o> aside} {to {chase|watch|follow} a(n) <bug>|to drink "
-     "some water|to tie "
-     "<a.his> shoe|to look at a(n) <bird>|for a short rest} and forgot it.",
+     "some water|to tie <a.his> shoe|to look at a(n) <bird>|for a short rest} and forgot it.",
      "it was forgotten"},
     {"But {while <a.he> was running|on the way|in all the fun}, <a.s> dropped the <o>[ without noticing].",
      "it was dropped"},
@@ -32,24 +31,23 @@ void plot_share(Scene& s) {
   begin(s);
   s.say(
       "<one_day>, <a.s> {had|got|found|was given|carried} <n> <look> <items>[ in a(n) <color> "
-      "{<container>|bag}].|<one_day>, <a.his> <family> gave "
-      "<a> <n> <items>.");
+      "{<container>|bag}].|<one_day>, <a.his> <family> gave <a> <n> <items>.");
   s.say(
-      "<A.s> {took|brought|carried} them <l.to>[, {humming|singing|whistling} {a little|a happy|an old} "
-      "{song|tune}].|<A.s> {sat|stood|rested} <l.at> and "
-      "{counted|looked at} them{| again and again| with joy}.");
-  s.maybe(0.5, "<l.scenery>");
+      "<A.s> <took> them <l.to>[<along>].|<A.s> {sat|stood|rested} <l.at> and {counted|looked at} them{| again and "
+      "again| with joy}.");
+  s.maybe(0.75, "<l.scenery>");
   s.say(
-      "{There|Soon} <a.s> {met|saw|ran into} <b>. {<B.s> looked {hungry|<sad>|lonely|<tired>}.|\"{What nice "
-      "<items>|Those look <nice>|I wish I had some <items>}!\" <said> <b>.}");
+      "{There|Soon} <a.s> <met> <b>. {<B.s> looked {hungry|<sad>|lonely|<tired>}.|\"{What nice <items>|Those look "
+      "<nice>|I wish I had some <items>}!\" <said> <b>[ <happily>].}");
   s.say(
       "{<A.s> gave <b> <nb> of the <items>.|\"{Here|Take these|Have some}{|, please}!\" <said> <a>, and gave <b> "
       "<nb>.|So <a.s> {shared|handed over} <nb> of them.}");
+  aside(s);
   bool third = s.dice().chance(0.7);
   int left = n - to_b;
   if (third) {
     s.say(
-        "{<later>|Next}, <c> {came by|came along|ran up|joined them} {and {asked for one|wanted one too|smiled "
+        "{<later>|Next}, <c> {came by|came along|ran up|joined them} {and {asked for one|wanted one too|<smiled> "
         "shyly}|with {muddy|empty|cold} hands}.");
     s.say(
         "{<A> gave <c.o> one{ too| as well|}.|\"{Of course|One for you too|There is one for you}!\" said <a>, and gave "
@@ -60,16 +58,14 @@ void plot_share(Scene& s) {
   if (lost) {
     s.say(
         "Then {one fell {into the mud|in the water|down a hole|out of <a.p> hands}|a(n) <bird> {stole|took} one|one "
-        "rolled away} and {was "
-        "lost|was gone}.");
+        "rolled away} and {was lost|was gone}.");
     left -= 1;
   }
   s.set("left", kWords[left]);
   s.paragraph();
   s.say(
       "{Now|In the end|After that} <a.s> had only <left> {<items> |}left{, but {<a.he> was <glad>|nobody was sad|that "
-      "was enough}|}.|<A.s> counted again: "
-      "{there were|now there were} <left> left.");
+      "was enough}|}.|<A.s>[ <adverb>] counted again: {there were|now there were} <left> left.");
   s.maybe(0.6, "<thanks_from_b>");
   s.maybe(0.7, "<ending>");
   s.ask_number("How many <items> {did <a.name> have at first|were there at first}?", n);
@@ -89,16 +85,14 @@ void plot_trade(Scene& s) {
       "<A.s> had <o.a>[, but {<a.he> never {used|played with} it|it was too {small|big|heavy} for <a.him>|<a.he> was "
       "tired of it}].");
   s.give('o', 'a');
-  s.say(
-      "<one_day>, <a.s> {met|saw|visited} <b> <l.at>. <B.s> {had|was holding|was playing with|carried|brought along} "
-      "<p.a>.");
+  s.say("<one_day>, <a.s> <met> <b> <l.at>. <B.s> {had|was holding|was playing with|carried|brought along} <p.a>.");
   s.give('p', 'b');
-  s.maybe(0.5, "<l.scenery>");
+  s.maybe(0.75, "<l.scenery>");
+  aside(s);
   s.say(
       "{\"{What a <nice> <p>|I like your <p>|I always wanted a <p.c>|That is a <nice> <p>}!\" <said> <a>.|<A> {looked "
-      "at|could not stop looking at|wished "
-      "for|admired} <p.the>.|<A> thought the <p> was {<nice>|the best thing in the world|just what <a.he> "
-      "{needed|wanted}}.}");
+      "at|could not stop looking at|wished for|admired} <p.the>.|<A> thought the <p> was {<nice>|the best thing in the "
+      "world|just what <a.he> {needed|wanted}}.}");
   bool trade = s.dice().chance(0.65);
   s.say(
       "\"{Shall we|Do you want to|Would you like to|Could we} {trade|swap}? {You can have|I will give you|Here is} my "
@@ -106,22 +100,20 @@ void plot_trade(Scene& s) {
   if (trade) {
     s.say("<yes>");
     s.say(
-        "{So they {traded|swapped}|They {traded|swapped} {at once|right there|and shook hands}}. {Now <b> had <o.the> "
-        "and <a> had <p.the>.|<A> {took|got} <p.the>, and <b> {took|got} <o.the>.}");
+        "{So they {traded|swapped}[ <while>]|They {traded|swapped} {at once|right there|and shook hands|<while>}}. "
+        "{Now <b> had <o.the> and <a> had <p.the>.|<A> {took|got} <p.the>, and <b> {took|got} <o.the>.}");
     s.give('o', 'b');
     s.give('p', 'a');
   } else {
     s.say(
         "\"{No, thank you|I am sorry, but no|I would rather keep it|No}{,| -} {it was a gift from my <family>|it is my "
-        "favorite|I need it|my "
-        "<family> made it for me},\" <said> <b>. {So|In the end} {<a> kept <o.the>|each kept {their own|what they "
-        "had}}.");
+        "favorite|I need it|my <family> made it for me},\" <said> <b>[ <happily>]. {So|In the end} {<a> kept "
+        "<o.the>|each kept {their own|what they had}}.");
   }
   s.paragraph();
   s.say(
-      "{They {played|talked|sat|laughed} together until {dinner|dark|it rained|the sun went down}.|Then they {went "
-      "home|ran to see a(n) <look> {<bird>|cart|boat|"
-      "train}|shared some <sweets>}.}");
+      "{They {played|talked|sat|<laughed>} together until {dinner|dark|it rained|the sun went down}.|Then they {went "
+      "home|ran to see a(n) <look> {<bird>|cart|boat|train}|shared some <sweets>}.}");
   s.maybe(0.5, "<feel_glad>");
   s.maybe(0.6, "<ending>");
   s.ask_holder('o');
@@ -153,30 +145,30 @@ void plot_earn(Scene& s) {
   begin(s);
   s.say(
       "<one_day>, <a.s> saw <o.a> {in a shop window|at the market|in the toy shop|at the fair|on a cart}. {It cost|The "
-      "price was|The sign said} <price> "
-      "coins.");
+      "price was|The sign said} <price> coins.");
   s.say(
       "{<A.s> wanted it {very much|more than anything|so badly}, but|\"I want {that <o>|it},\" {thought|said} <a>, "
-      "but} <a.he> {had no money|had not a single coin|had only {a button|a "
-      "pebble|an old ticket} in <a.his> pocket}.");
+      "but} <a.he> {had no money|had not a single coin|had only {a button|a pebble|an old ticket} in <a.his> pocket}.");
   s.maybe(0.6, "{<think>|<feel_sad>}");
-  s.say("So <a> went to <b> and {asked for work|asked if there was work|offered to help}.");
   s.say(
-      "{\"{You can|Please|Yes, you may} <chore>{!|,}\" <said> <b>.|<B> asked <a.him> to <chore>.|There was work: <a> "
-      "had to <chore>.}");
+      "So <a> <went> to <b>[ <how>] and {asked for work|asked if there was work|offered to help|begged for a job|asked "
+      "what needed doing}.");
+  s.say(
+      "{\"{You can|Please|Yes, you may} <chore>{!|,}\" <said> <b>[ <happily>].|<B> asked <a.him> to <chore>.|There was "
+      "work: <a> had to <chore>.}");
   s.paragraph();
   s.say(
       "{<A.s> worked {hard|all {day|morning|afternoon|week}|for <days> days|until {noon|dark|<a.his> arms hurt}}[ and "
-      "did not {stop|complain|play}].|It was {hard|dull|dirty|slow} work, but "
-      "<a.s> {did not give up|kept going|sang a song|finished it}.}");
+      "did not {stop|complain|play|look up|rest}][, <while>].|It was {hard|dull|dirty|slow} work, but <a.s> {did not "
+      "give up|kept going|sang a song|finished it}.}");
   s.maybe(0.4, "<feel_tired>");
   s.say(
       "{<later>|When it was done|In the end}, <b> {gave|paid|handed} <a> <price> {shiny |silver |}coins[ and a "
       "{cookie|glass of milk|smile|ripe pear|warm bun}].");
   s.maybe(0.5, "<praise>");
   s.say(
-      "{<A.s> {ran|hurried|rushed} back and bought <o.the>.|Then <a.s> bought <o.the> at last.|With the coins in "
-      "<a.his> {hand|pocket}, <a.s> went and bought <o.the>.}");
+      "{<A.s> <ran> back and bought <o.the>.|Then <a.s> bought <o.the> at last.|With the coins in <a.his> "
+      "{hand|pocket}, <a.s> went and bought <o.the>.}");
   s.give('o', 'a');
   s.maybe(0.6, "<feel_glad>");
   s.maybe(0.5, "<ending>");
@@ -196,38 +188,39 @@ void plot_quarrel(Scene& s) {
   s.adult_as('c');
   s.thing('o', "playable");
   begin(s);
-  s.say("<one_day>, <a.s> and <b> {found|saw|discovered} <o.a> <l.at>.");
-  s.maybe(0.5, "<l.scenery>");
+  s.say("<one_day>, <a.s> and <b> <found> <o.a> <l.at>.");
+  s.maybe(0.75, "<l.scenery>");
   s.say(
       "\"{It is mine|I saw it first|Give it to me|I want it}!\" {cried|shouted|said} <a>. \"{No, it is mine|No, I saw "
-      "it first|Let go|That is not "
-      "fair}!\" {cried|shouted|said} <b>.");
+      "it first|Let go|That is not fair}!\" {cried|shouted|said} <b>.");
   s.say(
-      "{They {pulled|tugged} {and pulled|at it}|They {shouted|yelled} and {stamped their feet|got red in the "
-      "face}|Both were {very |so |}<angry>}, and {nobody let go|neither would stop|soon both were in tears}.");
+      "{They {pulled|tugged|pushed|wrestled} {and pulled|at it|<while>}|They {shouted|yelled} and {stamped their "
+      "feet|got red in the face|threw {pebbles|pillows|mud|leaves}|called each other {silly|selfish|greedy|rude}|stuck "
+      "out their tongues}|Both were {very |so |}<angry>}, and {nobody let go|neither would stop|soon both were in "
+      "tears}.");
   s.paragraph();
   s.say(
-      "{<suddenly>|Then}, <c> {came|walked} {by|up|over} and {asked what was going on|heard the noise|shook <c.his> "
-      "head|laughed}.");
+      "{<suddenly>|Then}, <c> <came> {by|up|over|along|past} and {asked what was going on|heard the noise|shook "
+      "<c.his> head|<laughed>}.");
   bool a_first = s.dice().chance(0.5);
   s.alias('d', a_first ? 'a' : 'b');
   s.alias('e', a_first ? 'b' : 'a');
   std::size_t way = s.dice().below(3);
   if (way == 0)
     s.say(
-        "\"{Take turns|Why not take turns|You can take turns}{!|,}\" <said> <c>. So {<d> went first, then <e>|<d> "
-        "{had|got} it first, and <e> {had|got} it after lunch|<d> had the first turn}.");
+        "\"{Take turns|Why not take turns|You can take turns}{!|,}\" <said> <c>[ <happily>]. So {<d> went first, then "
+        "<e>|<d> {had|got} it first, and <e> {had|got} it after lunch|<d> had the first turn, and <e> the second}.");
   else if (way == 1)
     s.say(
         "<C.s> {tossed|flipped|threw} a coin. {<D> won|The coin said <d.name>}, so <d> {had|got} it first, and <e> "
         "{had|got} it {after that|the next day|later}.");
   else
     s.say(
-        "\"{Guess|Think of} a number {from|between} one {to|and} ten{!|,}\" <said> <c>. <D> was closer, so <d> "
-        "{had|got} the first turn, {and|then} <e> {was next|had the second}.");
+        "\"{Guess|Think of} a number {from one to|between one and} {ten|twenty|a hundred}{!|,}\" <said> <c>[ "
+        "<happily>]. <D> was closer, so <d> {had|got} the first turn, {and|then} <e> {was next|had the second}.");
   s.say(
-      "{<A> and <b>|The two|Both} {laughed|shook hands|said sorry|hugged|made up}{| at once| and smiled} and {played "
-      "{until dark|all day|nicely}|were friends again|forgot the fight}.");
+      "{<A> and <b>|The two|Both} {<laughed>|shook hands|said sorry|hugged|made up}{| at once| and <smiled>} and "
+      "{played {until dark|all day|nicely|<while>}|were friends again|forgot the fight}.");
   s.maybe(0.6, "<ending>");
   s.ask_who("Who had the first turn?", a_first ? 'a' : 'b');
   s.ask_who("Who had the second turn?", a_first ? 'b' : 'a');
@@ -252,29 +245,29 @@ void plot_delivery(Scene& s) {
   s.give('o', 'a');
   s.give('p', 'a');
   s.say(
-      "{<A.s> {packed|put} {both|the two things} in a {bag|basket|box|cart} and {set off|left|went out}.|<A.s> {said "
-      "yes|nodded|was <glad>} and {set off|went at once|hurried out}.}");
+      "{<A.s> {packed|put} {both|the two things} in a {bag|basket|box|cart} and {set off|left|went "
+      "out}[<along>].|<A.s> {said yes|nodded|was <glad>} and {set off|went at once|hurried out}.}");
   s.maybe(0.6, "<travel>");
   s.say(
-      "First <a.s> {went|walked|came} <l.to>[ and {knocked|rang the bell|waved|called}]. {There|There, under a(n) "
-      "<tree>,} <a.s> gave the <o.c> to <c>.");
+      "First <a.s> <went> <l.to>{<along>| and {knocked|rang the bell|waved|called|asked a(n) <somebody> the way}|}. "
+      "{There|There, under a(n) <tree>,} <a.s> gave the <o.c> to <c>.");
   s.give('o', 'c');
   s.maybe(0.4,
-          "{\"{Oh, thank you|Just what I needed|How kind}!\" <said> <c>.|<C.s> {smiled|was <glad>|gave <a> a(n) <look> "
-          "{feather|apple|cookie|flower}}.}");
+          "{\"{Oh, thank you|Just what I needed|How kind}!\" <said> <c>[ <happily>].|<C.s> {<smiled>|was <glad>|gave "
+          "<a> a(n) <look> {feather|apple|cookie|flower}}.}");
   s.paragraph();
   s.say(
-      "{Then|Next|After that} <a.s> went <m.to>[, although {it began to rain|the road was long|<a.he> was <tired>|it "
-      "was getting late}].");
+      "{Then|Next|After that} <a.s> <went> <m.to>[<along>][, although {it began to rain|the road was long|<a.he> was "
+      "<tired>|it was getting late}].");
   s.maybe(0.6, "<m.scenery>");
   s.say("{There <a.s> found|In the end <a.s> met} <d> and {handed over|gave <d.o>|delivered} the <p.c>.");
   s.give('p', 'd');
   s.maybe(0.5,
           "{\"{I have waited all day for this|What a <nice> surprise|Thank you for coming so far}!\" <said> <d>.|<D.s> "
-          "{laughed|clapped|bowed|was <glad>}.}");
+          "{<laughed>|clapped|bowed|was <glad>}.}");
   s.say(
-      "{When <a.s> came home|Back home}, <b> {was <glad>|had {tea|soup|<sweets>} ready|said, \"{Well done|Good work|I "
-      "knew I could trust you}!\"}.");
+      "{When <a.s> came home|Back home}, <b> {was <glad>|had {tea|soup|<sweets>} ready|was <doing>|gave <a> {a(n) "
+      "<color> <object>|<number_word> <sweets>}|praised <a>}.");
   s.maybe(0.4, "<ending>");
   s.ask_holder('o');
   s.ask_holder('p');
@@ -300,10 +293,10 @@ void plot_birthday(Scene& s) {
       "<a.self>|with some help|after a long search}].}");
   s.give('o', 'a');
   s.say(
-      "{To keep it secret|So that nobody would see it|It had to be a surprise, so}, <a.s> {wrapped|rolled} it in "
-      "{<color> paper|a cloth|old newspaper|a scarf} and hid it <spot> <l.at>.");
+      "{To keep it secret|So that nobody would see it|Full of secrets}, <a.s> {wrapped|rolled} it in {<color> paper|a "
+      "cloth|old newspaper|a scarf} and hid it <spot> <l.at>.");
   s.put('o', spot);
-  s.maybe(0.5, "<l.scenery>");
+  s.maybe(0.75, "<l.scenery>");
   s.paragraph();
   s.say(
       "{On the day|When the day came|The next day}, there was <food>[, and {a candle|music|lemonade|a song|dancing|a "
@@ -314,9 +307,11 @@ void plot_birthday(Scene& s) {
       "<b>.}");
   s.give('o', 'b');
   s.say(
-      "<B.s> {opened|unwrapped|tore open} it {and {gasped|laughed|smiled|cheered}|with {big eyes|shaking hands|great "
-      "care}}. {\"{A <o.c>|It is a <o>|Oh, a <o>}! {I love it|How <nice>|Just what I wanted}!\"|It was the best "
+      "<B.s> {opened it|unwrapped it|tore it open} {and {gasped|<laughed>|<smiled>|cheered}|<while>}. {\"{A <o.c>|It "
+      "is "
+      "a <o>|Oh, a <o>}! {I love it|How <nice>|Just what I wanted|What a(n) <look> <o>}!\"|It was the best "
       "{present|gift} of all.}");
+  aside(s);
   s.maybe(0.6, "<feel_glad>");
   s.maybe(0.6, "<ending>");
   s.ask_who("Whose birthday was it?", 'b');

@@ -184,7 +184,7 @@ std::string Scene::person_slot(int who, std::string_view form) {
   if (form == "him") return pronoun("her", "him");
   if (form == "his") return pronoun("her", "his");
   if (form == "self") return pronoun("herself", "himself");
-  bool use_pronoun = c.introduced && clear(who) && dice_.chance(0.8);
+  bool use_pronoun = c.introduced && clear(who) && dice_.chance(0.85);
   if (form == "s") {
     if (!use_pronoun) return mention(who);
     touch(who);
@@ -357,10 +357,8 @@ Story Scene::finish() {
   story.questions = std::move(questions_);
   std::size_t n = dice_.below(10);
   story.bits = told_bits_;
-  story.n_asked = std::min(story.questions.size(), n < 3   ? 0
-                                                   : n < 6 ? std::size_t{1}
-                                                   : n < 8 ? std::size_t{2}
-                                                           : std::size_t{3});
+  constexpr std::size_t kAsked[] = {0, 0, 0, 0, 1, 1, 1, 2, 2, 3};
+  story.n_asked = std::min(story.questions.size(), kAsked[n]);
   return story;
 }
 
