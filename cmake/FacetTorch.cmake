@@ -20,15 +20,19 @@ target_link_libraries(facet_torch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CX
 
 # facet_train_simd(FILES...): sources of the trainer's CPU kernels, named kernels_<target>.cc. Contraction is on for these
 # files alone: they hold no quantizer, and their vectors are written as a * b + c.
+# -Wno-psabi: functions that take or return vectors are all inlined, so no call has a changed ABI.
 function(facet_train_simd)
   foreach(file ${ARGN})
-    set(options -ffp-contract=fast -fno-math-errno -fno-trapping-math)
+    set(options -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wno-psabi)
     if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       # the file is empty there
     elseif(file MATCHES "avx2")
       list(APPEND options -mavx2 -mfma)
     elseif(file MATCHES "avx512")
       list(APPEND options -mavx512f -mavx512dq -mfma -mprefer-vector-width=512)
+      if(file MATCHES "bf16")
+        list(APPEND options -mavx512bw -mavx512bf16 -Wno-uninitialized -Wno-maybe-uninitialized)  # GCC bug 105593
+      endif()
     endif()
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
   endforeach()

@@ -61,7 +61,8 @@ void fast_chunk(const Problem& problem, const FastTeacher& teacher, std::int64_t
   const LossOptions& options = *problem.options;
   cpu::Operand x{ops::floats(problem.hidden) + first * d, d, 1}, e{ops::floats(problem.head), d, 1};
   float* z = ops::floats(logits);
-  cpu::gemm(z, vocabulary, x, e.transposed(), count, vocabulary, d, false);
+  cpu::Factors factors = options.compute == torch::kBFloat16 ? cpu::Factors::kBf16 : cpu::Factors::kF32;
+  cpu::gemm(z, vocabulary, x, e.transposed(), count, vocabulary, d, false, factors);
   float* zt = nullptr;
   Tensor made;
   if (problem.teacher != nullptr) {
@@ -69,7 +70,7 @@ void fast_chunk(const Problem& problem, const FastTeacher& teacher, std::int64_t
       std::int64_t dt = teacher.head.size(1);
       zt = ops::floats(teacher_z);
       cpu::gemm(zt, vocabulary, {ops::floats(teacher.hidden) + first * dt, dt, 1},
-                cpu::Operand{ops::floats(teacher.head), dt, 1}.transposed(), count, vocabulary, dt, false);
+                cpu::Operand{ops::floats(teacher.head), dt, 1}.transposed(), count, vocabulary, dt, false, factors);
     } else {
       made = teacher_logits(problem, first, count).clone(at::MemoryFormat::Contiguous);
       zt = ops::floats(made);
@@ -112,8 +113,8 @@ void fast_chunk(const Problem& problem, const FastTeacher& teacher, std::int64_t
     result.n_agree += row.best == row.teacher_best;
   }
   cpu::Operand dz{z, vocabulary, 1};
-  if (problem.wants_hidden) cpu::gemm(ops::floats(dhidden) + first * d, d, dz, e, count, d, vocabulary, false);
-  if (problem.wants_head) cpu::gemm(ops::floats(dhead), d, dz.transposed(), x, vocabulary, d, count, true);
+  if (problem.wants_hidden) cpu::gemm(ops::floats(dhidden) + first * d, d, dz, e, count, d, vocabulary, false, factors);
+  if (problem.wants_head) cpu::gemm(ops::floats(dhead), d, dz.transposed(), x, vocabulary, d, count, true, factors);
 }
 
 // ---- the same in ATen: any device, any float type
@@ -188,7 +189,10 @@ struct Computed : torch::autograd::Function<Computed> {
   }
 };
 
-Tensor rounded(const Tensor& t, bool bf16) { return bf16 ? t.to(torch::kBFloat16).to(t.scalar_type()) : t; }
+// A factor as gemm() wants it.
+Tensor factor(const Tensor& t, bool bf16) {
+  return bf16 && !cpu::rounds_to_bf16() ? t.to(torch::kBFloat16).to(t.scalar_type()) : t;
+}
 
 }  // namespace
 
@@ -225,12 +229,12 @@ LossResult chunked_loss(const Tensor& hidden, const Tensor& head, const Tensor& 
     FastTeacher fast_teacher;
     Tensor logits, teacher_z;
     if (fast) {
-      problem.hidden = rounded(problem.hidden, bf16);
-      problem.head = rounded(problem.head, bf16);
+      problem.hidden = factor(problem.hidden, bf16);
+      problem.head = factor(problem.head, bf16);
       logits = torch::empty({chunk, head.size(0)}, problem.hidden.options());
       if (teacher != nullptr && teacher->hidden.defined()) {
-        fast_teacher.hidden = rounded(teacher->hidden.detach().to(torch::kFloat32).reshape({n, -1}).contiguous(), bf16);
-        fast_teacher.head = rounded(teacher->head.detach().to(torch::kFloat32).contiguous(), bf16);
+        fast_teacher.hidden = factor(teacher->hidden.detach().to(torch::kFloat32).reshape({n, -1}).contiguous(), bf16);
+        fast_teacher.head = factor(teacher->head.detach().to(torch::kFloat32).contiguous(), bf16);
         FACET_CHECK(fast_teacher.head.size(0) == head.size(0), "student and teacher share a vocabulary");
         teacher_z = torch::empty_like(logits);
       }

@@ -14,24 +14,29 @@ using torch::autograd::variable_list;
 // x: [n, k] contiguous, as (i, j) = row i, column j.
 cpu::Operand rows_of(const Tensor& x) { return {floats(x), x.size(-1), 1}; }
 
-Tensor rounded(const Tensor& t, bool bf16) {
-  return bf16 ? t.detach().to(torch::kBFloat16).to(torch::kFloat32) : t.detach().contiguous();
+// A factor as gemm() wants it.
+Tensor factor(const Tensor& t, bool bf16) {
+  bool round = bf16 && !cpu::rounds_to_bf16();
+  return round ? t.detach().to(torch::kBFloat16).to(torch::kFloat32).contiguous() : t.detach().contiguous();
 }
+
+cpu::Factors factors(bool bf16) { return bf16 ? cpu::Factors::kBf16 : cpu::Factors::kF32; }
 
 // Saves x and the weights as they were multiplied; the gradients of several weights that read one x add up in one
 // buffer.
 struct Linears : torch::autograd::Function<Linears> {
   static variable_list forward(AutogradContext* context, const Tensor& x, at::TensorList weights, bool bf16) {
-    Tensor input = rounded(x, bf16);
+    Tensor input = factor(x, bf16);
     std::int64_t k = x.size(-1), n = x.numel() / std::max<std::int64_t>(k, 1);
     variable_list saved{input}, outputs;
     for (const Tensor& w : weights) {
       FACET_CHECK(w.dim() == 2 && w.size(1) == k, "a linear weight is [out, in]");
-      Tensor matrix = rounded(w, bf16);
+      Tensor matrix = factor(w, bf16);
       std::vector<std::int64_t> shape = x.sizes().vec();
       shape.back() = w.size(0);
       Tensor y = torch::empty(shape, x.options().requires_grad(false));
-      cpu::gemm(floats(y), w.size(0), rows_of(input), rows_of(matrix).transposed(), n, w.size(0), k, false);
+      cpu::gemm(floats(y), w.size(0), rows_of(input), rows_of(matrix).transposed(), n, w.size(0), k, false,
+                factors(bf16));
       outputs.push_back(y);
       saved.push_back(matrix);
     }
@@ -53,14 +58,14 @@ struct Linears : torch::autograd::Function<Linears> {
     Tensor dx = wants_x ? torch::empty_like(input) : Tensor();
     variable_list result{dx};
     for (std::size_t i = 0; i < grads.size(); ++i) {
-      Tensor dy = rounded(grads[i], bf16);
+      Tensor dy = factor(grads[i], bf16);
       const Tensor& matrix = saved[i + 1];
       std::int64_t out = matrix.size(0);
-      if (wants_x) cpu::gemm(floats(dx), k, rows_of(dy), rows_of(matrix), n, k, out, i > 0);
+      if (wants_x) cpu::gemm(floats(dx), k, rows_of(dy), rows_of(matrix), n, k, out, i > 0, factors(bf16));
       Tensor dw;
       if (wants_w.get(i)) {
         dw = torch::empty_like(matrix);
-        cpu::gemm(floats(dw), k, rows_of(dy).transposed(), rows_of(input), out, k, n, false);
+        cpu::gemm(floats(dw), k, rows_of(dy).transposed(), rows_of(input), out, k, n, false, factors(bf16));
       }
       result.push_back(dw);
     }

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "train/trainer_test.h"
 
@@ -113,7 +114,7 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b, dou
     EXPECT_NEAR(a[i], b[i], tolerance) << i;
     largest = std::max(largest, std::abs(a[i] - b[i]));
   }
-  ::testing::Test::RecordProperty("largest_difference", std::to_string(largest));
+  ::testing::Test::RecordProperty("largest_difference", (std::ostringstream() << largest).str());
 }
 
 TEST(TwoProcesses, GiveTheLossCurveOfOne) {

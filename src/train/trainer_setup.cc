@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "model/checkpoint.h"
+#include "train/cpu/prepare.h"
 #include "train/quantizers.h"
 #include "train/trainer.h"
 
@@ -44,8 +45,7 @@ Result<Graph> load_graph(const std::string& path, const GraphOptions& options) {
 }  // namespace
 
 Result<GraphOptions> set_up_device(const TrainConfig& config, const ProcessPlace& place) {
-  at::set_num_threads(config.threads > 0 ? config.threads
-                                         : std::max(1, available_processors() / processes_here(place)));
+  cpu::prepare(config.threads > 0 ? config.threads : std::max(1, available_processors() / processes_here(place)));
   GraphOptions options;
   options.compute = config.dtype == "bf16" ? torch::kBFloat16 : torch::kFloat32;
   options.checkpoint_blocks = config.checkpoint_blocks;

@@ -109,7 +109,7 @@ TEST(Trainer, LearnsAndLeavesItsFiles) {
   for (const char* name : {"best", "last"}) {
     Result<Checkpoint> checkpoint = load_checkpoint(config.output_dir + "/" + name);
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().message();
-    EXPECT_EQ(checkpoint->config, tiny_e(8));
+    EXPECT_EQ(checkpoint->config, tiny_model());
     Result<Tokenizer> tokenizer = load_tokenizer(config.output_dir + "/" + name);
     ASSERT_TRUE(tokenizer.ok());
     EXPECT_EQ(*tokenizer, tiny_tokenizer());
@@ -169,7 +169,7 @@ TEST(Trainer, StudentEqualToItsTeacherHasNothingToLearn) {
   config.teacher = "tiny";
   config.max_steps = 2;
   TrainParts parts = tiny_parts(config);
-  parts.teacher = Graph::initialize(tiny_e(8), config.seed, {});
+  parts.teacher = Graph::initialize(tiny_model(), config.seed, {});
   std::vector<TrainProgress> steps = run_all(config, std::move(parts));
   EXPECT_NEAR(steps[0].loss, 0, 1e-7);
   EXPECT_EQ(*steps[0].kl, steps[0].loss);
@@ -183,7 +183,7 @@ TEST(Trainer, DistillationBringsTheStudentToItsTeacher) {
   config.teacher = "tiny";
   config.max_steps = 40;
   TrainParts parts = tiny_parts(config);
-  parts.teacher = Graph::initialize(tiny_e(8), config.seed + 1, {});
+  parts.teacher = Graph::initialize(tiny_model(), config.seed + 1, {});
   // A teacher with something to say: fresh weights are almost uniform.
   for (auto& [name, value] : parts.teacher->parameters()) {
     torch::NoGradGuard no_grad;
@@ -260,7 +260,7 @@ TEST(Trainer, ResumeIsExactForQuantizers) {
     auto make = [](const TrainConfig& c) {
       int unit = c.scheme == "q4_0" ? 32 : 8;  // blocks of 32 want rows of 32
       TrainParts parts = tiny_parts(c, unit);
-      parts.teacher = Graph::initialize(tiny_e(unit), c.seed, {});
+      parts.teacher = Graph::initialize(tiny_model(unit), c.seed, {});
       Result<std::unique_ptr<TrainHooks>> hooks = make_hooks(c, parts.student);
       EXPECT_TRUE(hooks.ok()) << hooks.status().message();
       parts.hooks = *std::move(hooks);
@@ -390,14 +390,14 @@ TEST(Trainer, RefusesWhatCannotBeTrained) {
   refuse([](TrainConfig& c, TrainParts&) { c.freeze = {"."}; }, "nothing to train");
   refuse(
       [](TrainConfig&, TrainParts& p) {
-        GemmaConfig other = tiny_e(8);
+        GemmaConfig other = tiny_model();
         other.vocab_size = 416;
         p.teacher = Graph::initialize(other, 1, {});
       },
       "the teacher has a vocabulary of 416, the student of 384");
   refuse(
       [](TrainConfig&, TrainParts& p) {
-        GemmaConfig small = tiny_e(8);
+        GemmaConfig small = tiny_model();
         small.vocab_size = 256;
         p.student = Graph::initialize(small, 1, {});
       },

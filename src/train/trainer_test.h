@@ -34,11 +34,19 @@ class TemporaryFolder {
   std::string path_;
 };
 
+// E-type with every kind of layer once: owning and sharing, sliding and global.
+inline GemmaConfig tiny_model(int unit = 8) {
+  GemmaConfig config = tiny_e(unit);
+  config.layers = tiny_layers("sgsg");
+  config.n_kv_shared_layers = 2;
+  return config;
+}
+
 // As large as the tiny models' vocabulary: a GGUF wants them equal.
 inline Tokenizer tiny_tokenizer() {
+  auto missing = tiny_model().vocab_size - static_cast<int>(testing::small_vocabulary({}, {}).pieces.size());
   std::vector<std::string> alphabet;
-  auto size = [&] { return static_cast<int>(testing::small_vocabulary(alphabet, {}).pieces.size()); };
-  while (size() < tiny_e(8).vocab_size) alphabet.push_back("w" + std::to_string(alphabet.size()));
+  for (int i = 0; i < missing; ++i) alphabet.push_back("w" + std::to_string(i));
   return *Tokenizer::create(testing::small_vocabulary(alphabet, {}));
 }
 
@@ -74,7 +82,8 @@ inline TrainConfig tiny_config(const TemporaryFolder& folder) {
 }
 
 inline TrainParts tiny_parts(const TrainConfig& config, int unit = 8) {
-  Graph student = Graph::initialize(tiny_e(unit), config.seed, {});
+  at::set_num_threads(1);
+  Graph student = Graph::initialize(tiny_model(unit), config.seed, {});
   return {std::move(student),   std::nullopt,         std::make_unique<FloatHooks>(),        tiny_tokenizer(),
           tiny_stream(3000, 1), tiny_stream(1000, 2), *Collectives::connect({}, torch::kCPU)};
 }

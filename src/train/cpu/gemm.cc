@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "train/cpu/kernels.h"
 
@@ -16,8 +17,8 @@ namespace {
 constexpr std::int64_t kDepth = 512;
 // Rows of a per task: its block (rows x depth) stays in the second level while panels of b change.
 constexpr std::int64_t kBlockRows = 96;
-// b is packed in column blocks of at most this many floats (8 MB, a third-level cache's share).
-constexpr std::int64_t kPackedFloats = 2 << 20;
+// b is packed in column blocks of at most this many words (8 MB, a third-level cache's share).
+constexpr std::int64_t kPackedWords = 2 << 20;
 constexpr std::int64_t kPackRun = 64;
 constexpr std::int64_t kEnoughTasks = 16;
 
@@ -31,14 +32,30 @@ struct Buffer {
 
 std::int64_t round_up(std::int64_t x, std::int64_t unit) { return (x + unit - 1) / unit * unit; }
 
-void product(float* c, std::ptrdiff_t c_row, std::ptrdiff_t c_col, Operand a, Operand b, std::int64_t m, std::int64_t n,
-             std::int64_t k, bool accumulate) {
-  const Kernels& f = kernels();
-  std::int64_t nr = f.nr, mr = f.mr;
-  std::int64_t block_columns = std::max(nr, std::min(round_up(n, nr), kPackedFloats / k / nr * nr));
+// How a kind of factor is packed: words of kPerWord elements along k.
+struct F32Words {
+  using Word = float;
+  static constexpr std::int64_t kPerWord = 1;
+  const Kernels& f;
+  static bool lies_right(const Operand& a) { return a.col == 1; }
+};
+struct Bf16Words {
+  using Word = std::int32_t;
+  static constexpr std::int64_t kPerWord = 2;
+  const Bf16Products& f;
+  static bool lies_right(const Operand&) { return false; }  // rounding is a copy
+};
+
+template <class Words>
+void product(const Words& words, float* c, std::ptrdiff_t c_row, std::ptrdiff_t c_col, Operand a, Operand b,
+             std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate) {
+  using Word = typename Words::Word;
+  static_assert(sizeof(Word) == sizeof(float) && kPackRun % Words::kPerWord == 0 && kDepth % Words::kPerWord == 0);
+  std::int64_t nr = kernels().nr, mr = kernels().mr, k_words = (k + Words::kPerWord - 1) / Words::kPerWord;
+  std::int64_t block_columns = std::max(nr, std::min(round_up(n, nr), kPackedWords / k_words / nr * nr));
   for (std::int64_t first = 0; first < n; first += block_columns) {
     std::int64_t columns = std::min(block_columns, n - first), panels = (columns + nr - 1) / nr;
-    float* packed = scratch(Scratch::kPackedB, static_cast<std::size_t>(panels * nr * k));
+    auto* packed = reinterpret_cast<Word*>(scratch(Scratch::kPackedB, static_cast<std::size_t>(panels * nr * k_words)));
     // Runs of k, all panels of each: rows of b are read once, along memory.
     std::int64_t runs = (k + kPackRun - 1) / kPackRun;
     at::parallel_for(0, runs, std::max<std::int64_t>(1, 32768 / (kPackRun * nr * panels)),
@@ -47,16 +64,19 @@ void product(float* c, std::ptrdiff_t c_row, std::ptrdiff_t c_col, Operand a, Op
                          std::int64_t p = run * kPackRun;
                          auto depth = static_cast<int>(std::min(kPackRun, k - p));
                          for (std::int64_t q = 0; q < panels; ++q)
-                           f.pack_b(packed + q * nr * k + p * nr, b.data + p * b.row + (first + q * nr) * b.col, b.row,
-                                    b.col, depth, static_cast<int>(std::min(nr, columns - q * nr)));
+                           words.f.pack_b(packed + q * nr * k_words + p / Words::kPerWord * nr,
+                                          b.data + p * b.row + (first + q * nr) * b.col, b.row, b.col, depth,
+                                          static_cast<int>(std::min(nr, columns - q * nr)));
                        }
                      });
 
-    // Tasks are blocks of rows by groups of panels.  Outputs of few rows are cut by columns first: thin row blocks
-    // would stream all of b past too little work.
+    // Tasks are blocks of rows by groups of panels.  Where a lies right as it is, outputs of few rows are cut by
+    // columns first: thin row blocks would stream all of b past too little work.  Where it must be gathered, columns
+    // come last: every group gathers anew.
     std::int64_t rows = std::min(kBlockRows / mr * mr, round_up(m, mr)), group = panels;
     auto enough = [&] { return ((m + rows - 1) / rows) * ((panels + group - 1) / group) >= kEnoughTasks; };
-    while (!enough() && group > 8) group = (group + 1) / 2;
+    if (Words::lies_right(a))
+      while (!enough() && group > 8) group = (group + 1) / 2;
     while (!enough() && rows > 4 * mr) rows = round_up(rows / 2, mr);
     while (!enough() && group > 2) group = (group + 1) / 2;
     std::int64_t row_blocks = (m + rows - 1) / rows;
@@ -68,15 +88,24 @@ void product(float* c, std::ptrdiff_t c_row, std::ptrdiff_t c_col, Operand a, Op
         auto task_columns = static_cast<int>(std::min(group * nr, columns - j));
         for (std::int64_t p = 0; p < k; p += kDepth) {
           auto depth = static_cast<int>(std::min(kDepth, k - p));
-          const float* block = a.data + i * a.row + p * a.col;
-          std::ptrdiff_t strip = mr * a.row, a_row = a.row, a_col = a.col;
-          if (a.col != 1) {  // rows lie across memory: gather them once
-            float* copy = scratch(Scratch::kPackedA, static_cast<std::size_t>(round_up(task_rows, mr) * depth));
-            f.pack_a(copy, block, a.row, a.col, task_rows, depth);
-            block = copy, strip = mr * depth, a_row = 1, a_col = mr;
+          std::int64_t depth_words = (depth + Words::kPerWord - 1) / Words::kPerWord;
+          const float* from = a.data + i * a.row + p * a.col;
+          auto multiply = [&](const Word* block, std::ptrdiff_t strip, std::ptrdiff_t a_row, std::ptrdiff_t a_col) {
+            words.f.multiply(c + i * c_row + (first + j) * c_col, c_row, c_col, block, strip, a_row, a_col,
+                             packed + j * k_words + p / Words::kPerWord * nr, nr * k_words, task_rows, task_columns,
+                             static_cast<int>(depth_words), accumulate || p > 0);
+          };
+          if constexpr (Words::kPerWord == 1) {
+            if (Words::lies_right(a)) {
+              multiply(from, mr * a.row, a.row, 1);
+              continue;
+            }
           }
-          f.multiply(c + i * c_row + (first + j) * c_col, c_row, c_col, block, strip, a_row, a_col,
-                     packed + j * k + p * nr, nr * k, task_rows, task_columns, depth, accumulate || p > 0);
+          auto* copy = reinterpret_cast<Word*>(
+              scratch(Scratch::kPackedA, static_cast<std::size_t>(round_up(task_rows, mr) * depth_words)));
+          words.f.pack_a(copy, from, a.row, a.col, task_rows, depth);
+          bool in_rows = a.col == 1;  // and not in strips of mr
+          multiply(copy, mr * depth_words, in_rows ? depth_words : 1, in_rows ? 1 : mr);
         }
       }
     });
@@ -97,7 +126,7 @@ float* scratch(Scratch slot, std::size_t n_floats) {
 }
 
 void gemm(float* c, std::ptrdiff_t c_row, Operand a, Operand b, std::int64_t m, std::int64_t n, std::int64_t k,
-          bool accumulate) {
+          bool accumulate, Factors factors) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     if (!accumulate)
@@ -105,10 +134,20 @@ void gemm(float* c, std::ptrdiff_t c_row, Operand a, Operand b, std::int64_t m, 
     return;
   }
   // Where both factors must be packed, the narrow one had better be the one that is packed whole.
-  if (a.col != 1 && m < n)
-    product(c, 1, c_row, b.transposed(), a.transposed(), n, m, k, accumulate);
+  bool swapped = a.col != 1 && m < n;
+  std::ptrdiff_t c_col = 1;
+  if (swapped) {
+    std::swap(a, b);
+    std::swap(m, n);
+    std::swap(c_row, c_col);
+    a = a.transposed(), b = b.transposed();
+  }
+  if (factors == Factors::kBf16 && rounds_to_bf16())
+    product(Bf16Words{*kernels().bf16}, c, c_row, c_col, a, b, m, n, k, accumulate);
   else
-    product(c, c_row, 1, a, b, m, n, k, accumulate);
+    product(F32Words{kernels()}, c, c_row, c_col, a, b, m, n, k, accumulate);
 }
+
+bool rounds_to_bf16() { return kernels().bf16 != nullptr; }
 
 }  // namespace facet::train::cpu

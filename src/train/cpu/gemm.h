@@ -16,9 +16,16 @@ struct Operand {
   Operand transposed() const { return {data, col, row}; }
 };
 
+// What a product does to its factors: nothing, or round them to bfloat16 (sums stay f32).
+enum class Factors { kF32, kBf16 };
+
 // c[m, n] (rows c_row apart) = or += a[m, k] b[k, n].  c overlaps neither.  Same bits for any number of threads.
+// kBf16 where rounds_to_bf16() is false multiplies the factors as they are: round them first.
 void gemm(float* c, std::ptrdiff_t c_row, Operand a, Operand b, std::int64_t m, std::int64_t n, std::int64_t k,
-          bool accumulate);
+          bool accumulate, Factors factors = Factors::kF32);
+
+// Whether the chosen kernels multiply bfloat16 by themselves, twice as fast as f32 (VDPBF16PS).
+bool rounds_to_bf16();
 
 // Working memory of the calling thread, aligned to 64 bytes, kept for its next use.  slot: uses that live together
 // differ.

@@ -26,8 +26,22 @@ struct AdamWScalars {
   float eps, decay;   // decay = 1 - lr * weight_decay
 };
 
+// Products of factors rounded to bfloat16 (nearest even), summed in f32: pack_b, pack_a and multiply of Kernels over
+// words, each the pair of elements (2p, 2p + 1) along k; an odd k is filled up with a zero.  k counts elements in the
+// packing functions and words in multiply.
+struct Bf16Products {
+  void (*pack_b)(std::int32_t* dst, const float* b, std::ptrdiff_t k_stride, std::ptrdiff_t n_stride, int k,
+                 int n) noexcept;
+  // k_stride 1: rows of words, one after the other; else strips as in Kernels.
+  void (*pack_a)(std::int32_t* dst, const float* a, std::ptrdiff_t m_stride, std::ptrdiff_t k_stride, int m,
+                 int k) noexcept;
+  void (*multiply)(float* c, std::ptrdiff_t c_row, std::ptrdiff_t c_col, const std::int32_t* a, std::ptrdiff_t a_strip,
+                   std::ptrdiff_t a_row, std::ptrdiff_t a_col, const std::int32_t* b, std::ptrdiff_t b_panel, int m,
+                   int n, int k, bool accumulate) noexcept;
+};
+
 struct Kernels {
-  const char* name;  // "baseline" "avx2" "avx512"
+  const char* name;  // "baseline" "avx2" "avx512" "avx512_bf16"
   int mr, nr;        // a micro-kernel computes mr rows by nr columns
 
   // Packs one panel: dst[p * nr + j] = b[p * k_stride + j * n_stride] for p < k, j < n; columns n..nr-1 become 0.
@@ -74,16 +88,23 @@ struct Kernels {
   void (*adamw)(float* w, const float* g, float* m, float* v, std::ptrdiff_t n, const AdamWScalars* s) noexcept;
   double (*sum_squares)(const float* x, std::ptrdiff_t n) noexcept;
   void (*add)(float* y, const float* x, std::ptrdiff_t n) noexcept;  // y += x
+
+  const Bf16Products* bf16;  // null: no such instruction
 };
 
-// The widest target this CPU and OS can run; FACET_ISA ("ref" = baseline, "avx2", "avx512_vnni" = avx512) narrows the
-// choice.
+// The widest target this CPU and OS can run; FACET_ISA ("ref" = baseline, "avx2", "avx512_vnni" = avx512
+// without bf16) narrows the choice.
 const Kernels& kernels();
+
+// Every target this machine can run, narrowest first; returns how many.
+constexpr int kMaxTargets = 4;
+int runnable_kernels(const Kernels* out[kMaxTargets]);
 
 extern const Kernels kBaseline;
 #if defined(__x86_64__)
 extern const Kernels kAvx2;
 extern const Kernels kAvx512;
+extern const Kernels kAvx512Bf16;
 #endif
 
 }  // namespace facet::train::cpu
