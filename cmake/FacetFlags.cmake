@@ -8,6 +8,8 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+# Build type of the sanitizer presets: line tables are all that a report reads.
+set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1")
 
 add_library(facet_flags INTERFACE)
 target_include_directories(facet_flags INTERFACE

@@ -1,4 +1,5 @@
-// Test support: writes a tiny model with random weights and a byte-level vocabulary:   write_random_model PATH
+// Test support: writes a tiny model with random weights and a byte-level vocabulary:
+//   write_random_model PATH [e|k_eq_v|moe|everything]
 #include <cstdio>
 #include <string>
 
@@ -7,8 +8,20 @@
 #include "text/tokenizer.h"
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  const facet::GemmaConfig config = facet::tiny_e();
+  const std::string kind = argc == 3 ? argv[2] : "e";
+  facet::GemmaConfig config;
+  if (kind == "e")
+    config = facet::tiny_e();
+  else if (kind == "k_eq_v")
+    config = facet::tiny_k_eq_v_dense();
+  else if (kind == "moe")
+    config = facet::tiny_moe();
+  else if (kind == "everything")
+    config = facet::tiny_everything();
+  if (argc < 2 || argc > 3 || config.layers.empty()) {
+    std::fprintf(stderr, "usage: write_random_model PATH [e|k_eq_v|moe|everything]\n");
+    return 2;
+  }
   facet::Vocabulary v;
   auto add = [&](std::string piece, facet::TokenKind kind) {
     v.pieces.push_back(std::move(piece));
@@ -29,7 +42,7 @@ int main(int argc, char** argv) {
 
   facet::Result<facet::Tokenizer> tokenizer = facet::Tokenizer::create(std::move(v));
   facet::Status status = tokenizer.ok()
-                             ? facet::save_checkpoint(argv[1], facet::random_checkpoint(config, 1), *tokenizer)
+                             ? facet::save_checkpoint(argv[1], facet::calm_random_checkpoint(config, 1), *tokenizer)
                              : tokenizer.status();
   if (!status.ok()) std::fprintf(stderr, "write_random_model: %s\n", status.message().c_str());
   return facet::exit_code(status);

@@ -40,7 +40,7 @@ TEST(Allocation, EvaluatingAndSamplingAllocateNothing) {
   FACET_FOR_EACH_TINY(tiny, 32) {
     const std::vector<int> tokens = random_tokens(tiny.config, 100);
     const std::size_t vocab = tiny.config.vocab_size;
-    const Checkpoint checkpoint = tiny_checkpoint(tiny.config, 1);
+    const Checkpoint checkpoint = calm_random_checkpoint(tiny.config, 1);
     std::vector<float> logits(70 * vocab);
     for (const Checkpoint& c : {checkpoint, encoded(checkpoint, DType::kQ4_0), mobile(checkpoint, tokens)}) {
       const Model model = *Model::bind(c);

@@ -37,21 +37,6 @@ inline std::vector<NamedConfig> tiny_configs(int unit = 8) {
           {"everything", tiny_everything(unit)}};
 }
 
-// random_checkpoint, calmed.  As drawn, scores of unit-norm heads spread by sqrt(C), so that a query copies one value;
-// and where it mixes several, the norm behind blows the small sum up again: roundings grow tenfold on their way through
-// the layers.  Trained models damp them, and so do tests that want tight bounds.
-inline Checkpoint tiny_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
-  Checkpoint c = random_checkpoint(config, seed);
-  for (const TensorSpec& spec : tensor_specs(config)) {
-    const bool is_post = spec.role == Role::kPostAttnNorm || spec.role == Role::kPostFfnNorm;
-    if (spec.role != Role::kQNorm && !is_post) continue;
-    Tensor t = decode(c.tensors.at(spec.name));
-    for (float& v : t.floats()) v *= is_post ? 0.3f : 1.5f / std::sqrt(float(spec.shape[0]));
-    c.set(spec.name, std::move(t));
-  }
-  return c;
-}
-
 // Loops that say where a failure happened: over every tiny config, and over every instruction set this machine has.
 #define FACET_FOR_EACH_TINY(tiny, ...)                                     \
   for (const auto& tiny : ::facet::engine_test::tiny_configs(__VA_ARGS__)) \

@@ -23,7 +23,7 @@ class Generate : public ::testing::Test {
     return o;
   }
 
-  const Model model_ = *Model::bind(tiny_checkpoint(tiny_e(), 21));
+  const Model model_ = *Model::bind(calm_random_checkpoint(tiny_e(), 21));
   const std::vector<int> prompt_ = random_tokens(tiny_e(), 20);
   std::vector<std::unique_ptr<ThreadPool>> pools_;
 };

@@ -23,7 +23,7 @@ TEST(Model, PlacesEveryTensor) {
   for (const NamedConfig& tiny : tiny_configs()) {
     SCOPED_TRACE(tiny.name);
     const GemmaConfig& c = tiny.config;
-    Model model = *Model::bind(tiny_checkpoint(c, 1));
+    Model model = *Model::bind(calm_random_checkpoint(c, 1));
     model = Model(std::move(model));  // what was bound stays where it is
     for (int l = 0; l < c.n_layers(); ++l) {
       const LayerWeights& w = model.layers()[l];
@@ -46,7 +46,7 @@ TEST(Model, PlacesEveryTensor) {
 }
 
 TEST(Model, AnIncompleteOrDamagedCheckpointIsRefusedByName) {
-  const Checkpoint good = tiny_checkpoint(tiny_everything(), 1);
+  const Checkpoint good = calm_random_checkpoint(tiny_everything(), 1);
   const std::string q = "layers.1.self_attn.q_proj.weight", norm = "layers.2.input_layernorm.weight";
   Checkpoint c = good;
   c.tensors.erase(q);
@@ -78,7 +78,7 @@ TEST(Model, AnIncompleteOrDamagedCheckpointIsRefusedByName) {
 }
 
 TEST(Model, WrongScalesAreRefusedByName) {
-  const Checkpoint good = mobile(tiny_checkpoint(tiny_e(), 1), random_tokens(tiny_e(), 20));
+  const Checkpoint good = mobile(calm_random_checkpoint(tiny_e(), 1), random_tokens(tiny_e(), 20));
   const std::string down = "layers.0.mlp.down_proj";
   Checkpoint c = good;
   c.activation_scales[down].input = -1;
@@ -100,7 +100,7 @@ TEST(Model, WrongScalesAreRefusedByName) {
 
 // safetensors packs tensors back to back, so an odd number of bytes shifts what follows.
 TEST(Model, UnalignedTensorsAreCopied) {
-  Checkpoint c = tiny_checkpoint(tiny_e(), 1);
+  Checkpoint c = calm_random_checkpoint(tiny_e(), 1);
   const std::vector<int> tokens = random_tokens(tiny_e(), 20);
   const std::vector<float> expected = engine_logits(*Model::bind(c), tokens, {});
   for (const TensorSpec& spec : tensor_specs(c.config)) {

@@ -19,7 +19,7 @@ TEST(QuantizedSession, FloatActivationsEqualTheReferenceOnDecodedWeights) {
   FACET_FOR_EACH_TINY(tiny, 32) {
     const std::vector<int> tokens = random_tokens(tiny.config, 20);
     for (DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
-      const Checkpoint c = encoded(tiny_checkpoint(tiny.config, 11), type);
+      const Checkpoint c = encoded(calm_random_checkpoint(tiny.config, 11), type);
       const Model model = *Model::bind(c);
       const std::vector<double> expected = reference_logits(c, tokens);
       FACET_FOR_EACH_ISA(kernels) {
@@ -34,7 +34,7 @@ TEST(QuantizedSession, Q8ActivationsStayClose) {
   FACET_FOR_EACH_TINY(tiny, 32) {
     const std::vector<int> tokens = random_tokens(tiny.config, 20);
     for (DType type : {DType::kQ8_0, DType::kQ4_0}) {
-      const Checkpoint c = encoded(tiny_checkpoint(tiny.config, 12), type);
+      const Checkpoint c = encoded(calm_random_checkpoint(tiny.config, 12), type);
       const Model model = *Model::bind(c);
       const std::vector<double> expected = reference_logits(c, tokens);
       FACET_FOR_EACH_ISA(kernels) {
@@ -51,7 +51,7 @@ TEST(QuantizedSession, Q8ActivationsStayClose) {
 TEST(QuantizedSession, MobileProductsAreTheFormatsDefinition) {
   FACET_FOR_EACH_TINY(tiny, 32) {
     const std::vector<int> tokens = random_tokens(tiny.config, kTokens);
-    const Checkpoint c = mobile(tiny_checkpoint(tiny.config, 13), tokens);
+    const Checkpoint c = mobile(calm_random_checkpoint(tiny.config, 13), tokens);
     const Model model = *Model::bind(c);
     ThreadPool pool(1);
     FACET_FOR_EACH_ISA(kernels) {
@@ -96,7 +96,7 @@ TEST(QuantizedSession, MobileProductsAreTheFormatsDefinition) {
 TEST(QuantizedSession, MobileEqualsTheFakeQuantizedReferenceWithinItsSelfNoise) {
   FACET_FOR_EACH_TINY(tiny) {
     const std::vector<int> tokens = random_tokens(tiny.config, kTokens);
-    const Checkpoint c = mobile(tiny_checkpoint(tiny.config, 14), tokens);
+    const Checkpoint c = mobile(calm_random_checkpoint(tiny.config, 14), tokens);
     const Model model = *Model::bind(c);
     const std::vector<double> expected = reference_logits(c, tokens);
     const std::vector<double> smooth =
@@ -117,7 +117,7 @@ TEST(QuantizedSession, MobileEqualsTheFakeQuantizedReferenceWithinItsSelfNoise) 
 TEST(QuantizedSession, Int8CacheAloneIsTheReferencesAndStaysClose) {
   FACET_FOR_EACH_TINY(tiny, 32) {
     const std::vector<int> tokens = random_tokens(tiny.config, 20);
-    Checkpoint c = tiny_checkpoint(tiny.config, 15);
+    Checkpoint c = calm_random_checkpoint(tiny.config, 15);
     c.cache_scales = mobile(c, tokens).cache_scales;
     const Model model = *Model::bind(c);
     const std::vector<double> expected = reference_logits(c, tokens);
@@ -137,7 +137,7 @@ TEST(QuantizedSession, Int8CacheAloneIsTheReferencesAndStaysClose) {
 TEST(QuantizedSession, AScaleOfZeroMeansFloat) {
   const GemmaConfig config = tiny_e(8);
   const std::vector<int> tokens = random_tokens(config, kTokens);
-  Checkpoint c = tiny_checkpoint(config, 16);
+  Checkpoint c = calm_random_checkpoint(config, 16);
   c.cache_scales = mobile(c, tokens).cache_scales;
   for (auto& s : c.cache_scales) s.k = 0;
   const double error = relative_rms(engine_logits(*Model::bind(c), tokens, {}), reference_logits(c, tokens));

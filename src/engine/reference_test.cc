@@ -50,7 +50,7 @@ Checkpoint scaled(Checkpoint c, const std::string& name, float factor) {
 }
 
 TEST(Reference, TheSoftcapIsAppliedLast) {
-  Checkpoint c = tiny_checkpoint(tiny_e(), 1);
+  Checkpoint c = calm_random_checkpoint(tiny_e(), 1);
   const std::vector<int> tokens = random_tokens(c.config, 5);
   c.config.logit_softcap = 0.5f;  // far down the curve, where a missing cap shows
   const Traced capped = run(c, tokens);
@@ -65,7 +65,7 @@ TEST(Reference, TheSoftcapIsAppliedLast) {
 
 TEST(Reference, PerLayerInputsKeepEveryConstant) {
   const std::string projection = "per_layer_model_projection.weight";
-  const Checkpoint c = scaled(tiny_checkpoint(tiny_e(), 2), projection, 1e-3f);
+  const Checkpoint c = scaled(calm_random_checkpoint(tiny_e(), 2), projection, 1e-3f);
   const std::vector<int> tokens = random_tokens(c.config, 6);
   const Traced r = run(c, tokens);
   const int d = c.config.hidden_size, p = c.config.ple_size;
@@ -93,7 +93,7 @@ TEST(Reference, PerLayerInputsKeepEveryConstant) {
 }
 
 TEST(Reference, GeluIsTheTanhForm) {
-  const Checkpoint c = tiny_checkpoint(tiny_e(), 3);
+  const Checkpoint c = calm_random_checkpoint(tiny_e(), 3);
   const Traced r = run(c, random_tokens(c.config, 4));
   double largest_difference = 0;
   for (int t = 0; t < 4; ++t) {
@@ -110,7 +110,7 @@ TEST(Reference, GeluIsTheTanhForm) {
 }
 
 TEST(Reference, RoutingWeightsAreRenormalisedBeforeTheExpertsScales) {
-  const Checkpoint c = tiny_checkpoint(tiny_moe(), 4);
+  const Checkpoint c = calm_random_checkpoint(tiny_moe(), 4);
   const Traced r = run(c, random_tokens(c.config, 10));
   for (int l = 0; l < c.config.n_layers(); ++l) {
     const std::string layer = "layers." + std::to_string(l);
@@ -135,7 +135,7 @@ TEST(Reference, RoutingWeightsAreRenormalisedBeforeTheExpertsScales) {
 
 TEST(Reference, ValuesHaveUnitRmsAndComeFromTheRawProjection) {
   for (const NamedConfig& tiny : tiny_configs()) {
-    const Checkpoint c = tiny_checkpoint(tiny.config, 5);
+    const Checkpoint c = calm_random_checkpoint(tiny.config, 5);
     const Traced r = run(c, random_tokens(tiny.config, 3));
     for (int l = 0; l < tiny.config.n_layers(); ++l) {
       if (!tiny.config.owns_kv(l)) continue;
@@ -162,7 +162,7 @@ TEST(Reference, ValuesHaveUnitRmsAndComeFromTheRawProjection) {
 TEST(Reference, GlobalRopeTurnsAQuarterOfThePairsOverTheWholeHead) {
   GemmaConfig config = tiny_k_eq_v_dense();
   config.layers = {LayerKind::kGlobal};
-  const Checkpoint c = tiny_checkpoint(config, 6);
+  const Checkpoint c = calm_random_checkpoint(config, 6);
   const Traced r = run(c, std::vector<int>(7, 5));  // one token everywhere: only the rotation differs
   const int size = config.global_head_size, half = size / 2, turning = size / 8;
   const Vec& at_zero = r.trace.at("layers.0.q").at(0);
@@ -180,7 +180,7 @@ TEST(Reference, GlobalRopeTurnsAQuarterOfThePairsOverTheWholeHead) {
 }
 
 TEST(Reference, AWindowHoldsWKeysTheTokenItselfIncluded) {
-  const Checkpoint c = tiny_checkpoint(tiny_e(), 7);
+  const Checkpoint c = calm_random_checkpoint(tiny_e(), 7);
   const int w = c.config.sliding_window;
   ASSERT_FALSE(c.config.is_global(0));
   std::vector<int> tokens = random_tokens(c.config, 2 * w);
@@ -202,7 +202,7 @@ TEST(Reference, TheEngineAgreesWhereNormsHideMistakes) {
                            Case{tiny_moe(), "layers.0.experts.down_proj", "self_attn.o_proj", "mixed"},
                            Case{tiny_everything(), "layers.2.self_attn.k_proj.weight", "self_attn.o_proj", "mixed"}}) {
     SCOPED_TRACE(test.tensor);
-    const Checkpoint c = scaled(tiny_checkpoint(test.config, 8), test.tensor, 1e-3f);
+    const Checkpoint c = scaled(calm_random_checkpoint(test.config, 8), test.tensor, 1e-3f);
     const std::vector<int> tokens = random_tokens(c.config, 12);
     const Traced expected = run(c, tokens);
     const Model model = *Model::bind(c);

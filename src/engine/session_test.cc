@@ -16,7 +16,7 @@ constexpr double kFloatBound = 2e-5;
 
 TEST(Session, EqualsTheReferenceHoweverTokensAreCut) {
   FACET_FOR_EACH_TINY(tiny) {
-    const Checkpoint checkpoint = tiny_checkpoint(tiny.config, 1);
+    const Checkpoint checkpoint = calm_random_checkpoint(tiny.config, 1);
     const std::vector<int> tokens = random_tokens(tiny.config, kTokens);
     const std::vector<double> expected = reference_logits(checkpoint, tokens);
     const Model model = *Model::bind(checkpoint);
@@ -36,7 +36,7 @@ TEST(Session, EqualsTheReferenceHoweverTokensAreCut) {
 
 TEST(Session, TheLastLogitsNeedNoOthers) {
   FACET_FOR_EACH_TINY(tiny) {
-    const Checkpoint checkpoint = tiny_checkpoint(tiny.config, 2);
+    const Checkpoint checkpoint = calm_random_checkpoint(tiny.config, 2);
     const std::vector<int> tokens = random_tokens(tiny.config, kTokens);
     const std::vector<double> all = reference_logits(checkpoint, tokens);
     const Model model = *Model::bind(checkpoint);
@@ -65,7 +65,7 @@ TEST(Session, TheLastLogitsNeedNoOthers) {
 
 TEST(Session, RollbackLeavesNoTrace) {
   FACET_FOR_EACH_TINY(tiny) {
-    const Model model = *Model::bind(tiny_checkpoint(tiny.config, 3));
+    const Model model = *Model::bind(calm_random_checkpoint(tiny.config, 3));
     const std::vector<int> tokens = random_tokens(tiny.config, kTokens), other = random_tokens(tiny.config, 60, 99);
     ThreadPool pool(1);
     const SessionOptions options{.context = 128, .max_batch = 5, .max_rollback = 12};
@@ -95,7 +95,7 @@ TEST(Session, RollbackLeavesNoTrace) {
 }
 
 TEST(Session, RollbackBeyondWhatTheRingHoldsIsRefused) {
-  const Model model = *Model::bind(tiny_checkpoint(tiny_e(), 3));
+  const Model model = *Model::bind(calm_random_checkpoint(tiny_e(), 3));
   ThreadPool pool(1);
   Session session = *Session::create(model, pool, {.context = 200, .max_batch = 4, .max_rollback = 6});
   const std::vector<int> tokens = random_tokens(tiny_e(), 60);
@@ -118,7 +118,7 @@ TEST(Session, RollbackBeyondWhatTheRingHoldsIsRefused) {
 
 TEST(Session, ThreadsDoNotChangeABit) {
   for (const GemmaConfig& config : {tiny_e(32), tiny_moe(32)}) {
-    const Checkpoint checkpoint = tiny_checkpoint(config, 4);
+    const Checkpoint checkpoint = calm_random_checkpoint(config, 4);
     const std::vector<int> tokens = random_tokens(config, 80);
     const SessionOptions options{.max_batch = 64};  // 64 tokens are enough work for several threads, 16 for one
     for (const Checkpoint& c : {checkpoint, encoded(checkpoint, DType::kQ4_0), mobile(checkpoint, tokens)}) {
@@ -133,7 +133,7 @@ TEST(Session, ThreadsDoNotChangeABit) {
 
 TEST(Session, SixteenBitCachesStayClose) {
   FACET_FOR_EACH_TINY(tiny) {
-    const Checkpoint checkpoint = tiny_checkpoint(tiny.config, 6);
+    const Checkpoint checkpoint = calm_random_checkpoint(tiny.config, 6);
     const std::vector<int> tokens = random_tokens(tiny.config, kTokens);
     const std::vector<double> expected = reference_logits(checkpoint, tokens);
     const Model model = *Model::bind(checkpoint);
@@ -151,7 +151,7 @@ TEST(Session, SixteenBitCachesStayClose) {
 
 TEST(Session, CacheBytesFollowTheLayers) {
   const GemmaConfig c = tiny_e();
-  const Model model = *Model::bind(tiny_checkpoint(c, 1));
+  const Model model = *Model::bind(calm_random_checkpoint(c, 1));
   ThreadPool pool(1);
   auto bytes = [&](SessionOptions o) { return Session::create(model, pool, o)->cache_bytes(); };
   std::uint64_t expected = 0;
@@ -166,7 +166,7 @@ TEST(Session, CacheBytesFollowTheLayers) {
 
 TEST(Session, BadCallsChangeNothing) {
   const GemmaConfig c = tiny_e();
-  const Model model = *Model::bind(tiny_checkpoint(c, 1));
+  const Model model = *Model::bind(calm_random_checkpoint(c, 1));
   ThreadPool pool(1);
   const std::vector<int> tokens = random_tokens(c, 20);
   Session session = *Session::create(model, pool, {.context = 30}),
@@ -199,7 +199,7 @@ TEST(Session, BadCallsChangeNothing) {
 
 TEST(Session, BadOptionsAreRefused) {
   const GemmaConfig c = tiny_e();
-  const Model model = *Model::bind(tiny_checkpoint(c, 1));
+  const Model model = *Model::bind(calm_random_checkpoint(c, 1));
   ThreadPool pool(1);
   auto code = [&](SessionOptions o) { return Session::create(model, pool, o).status().code(); };
   EXPECT_EQ(code({.context = c.max_positions + 1}), Code::kInvalidArgument);
@@ -212,7 +212,7 @@ TEST(Session, BadOptionsAreRefused) {
 
 TEST(Session, ObserversSeeEveryPositionOfEveryLinear) {
   FACET_FOR_EACH_TINY(tiny) {
-    const Checkpoint checkpoint = tiny_checkpoint(tiny.config, 8);
+    const Checkpoint checkpoint = calm_random_checkpoint(tiny.config, 8);
     const Model model = *Model::bind(checkpoint);
     ThreadPool pool(1);
     FACET_FOR_EACH_ISA(kernels) {

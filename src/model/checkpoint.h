@@ -66,5 +66,9 @@ Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, co
 // Seeded random weights in the ranges a trained model has (norms around 1, layer scalars off 1, spread router logits):
 // for tests and benches.
 Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed);
+// The same, damped as training does.  As drawn, scores of unit-norm heads spread by sqrt(C), so that a query copies one
+// value; and where it mixes several, the norm behind blows the small sum up again: roundings grow tenfold on their way
+// through the layers.  For comparing implementations.
+Checkpoint calm_random_checkpoint(const GemmaConfig& config, std::uint64_t seed);
 
 }  // namespace facet

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "model/checkpoint.h"
+#include "quant/codec.h"
 
 namespace facet {
 namespace {
@@ -52,6 +53,18 @@ Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
     out.set(spec.name, std::move(t));
   }
   return out;
+}
+
+Checkpoint calm_random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
+  Checkpoint c = random_checkpoint(config, seed);
+  for (const TensorSpec& spec : tensor_specs(config)) {
+    const bool is_post = spec.role == Role::kPostAttnNorm || spec.role == Role::kPostFfnNorm;
+    if (spec.role != Role::kQNorm && !is_post) continue;
+    Tensor t = decode(c.tensors.at(spec.name));
+    for (float& v : t.floats()) v *= is_post ? 0.3f : 1.5f / std::sqrt(static_cast<float>(spec.shape[0]));
+    c.set(spec.name, std::move(t));
+  }
+  return c;
 }
 
 }  // namespace facet
