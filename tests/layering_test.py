@@ -5,7 +5,8 @@
     layering_test.py --self-test breaks a small made-up house in each way and expects each to be found
 
 Rules: a room uses itself and the rooms its row allows; rooms of one row do not see each other; include/facet uses only itself and
-the standard library; a header has #pragma once (but x-inl.h, which is text for the inside of a namespace).
+the standard library; a header has #pragma once (but x-inl.h, which is text for the inside of a namespace); a test file is named in
+its room's CMakeLists.txt, for one that nobody builds passes always.
 """
 import re
 import sys
@@ -65,6 +66,11 @@ def check(root):
         if not public and (name.count("/") < 2 or room not in allowed):
             wrong.append(f"{name}: is in no room of docs/architecture.md")
             continue
+        if name.endswith("_test.cc"):
+            lists = root / "src" / room / "CMakeLists.txt"
+            inside = path.relative_to(lists.parent).as_posix()
+            if not lists.exists() or not re.search(rf"(?<![\w/]){re.escape(inside)}(?!\w)", lists.read_text()):
+                wrong.append(f"{name}: no CMakeLists.txt builds this test")
         for match in INCLUDE.finditer(text):
             quoted, target = match[1] == '"', match[2]
             line = text.count("\n", 0, match.start()) + 1
@@ -104,6 +110,8 @@ GOOD = {
     "src/formats/gguf/g.cc": '#include "formats/gguf/g.h"\n',
     "src/formats/gguf/g-inl.h": "",
     "src/train/t.h": "#pragma once\n",
+    "src/train/cpu/k_test.cc": "",
+    "src/train/CMakeLists.txt": "facet_room(train TESTS cpu/k_test.cc)\n",
     "src/eval/e.cc": '#include "text/x.cc"\n',
     "src/cli/main.cc": '#include "train/t.h"\n#include "formats/gguf/g.h"\n',
 }
@@ -122,6 +130,8 @@ BAD = [
     ("src/base/g.h", "// #pragma once\n", "src/base/g.h: no #pragma once"),
     ("include/facet/x.h", '#pragma once\n#include "base/a.h"\n', "include/ may use only itself"),
     ("include/facet/x.h", "#pragma once\n#include <fmt/format.h>\n", "include/ may use only itself"),
+    ("src/text/t_test.cc", "", "src/text/t_test.cc: no CMakeLists.txt builds this test"),
+    ("src/train/k_test.cc", "", "src/train/k_test.cc: no CMakeLists.txt builds this test"),
     ("docs/architecture.md", "no table\n", "no table of layers found"),
 ]
 

@@ -180,6 +180,10 @@ torch::Tensor fake_quant_rows(const torch::Tensor& w, const torch::Tensor& log_s
   return w.device().is_cpu() ? Rows::apply(w, log_scale, std::int64_t{bits}) : fake_quant_rows_aten(w, log_scale, bits);
 }
 
+torch::Tensor fake_quant_bf16(const torch::Tensor& w) {
+  return StraightThrough::apply(w, w.detach().to(torch::kBFloat16).to(w.scalar_type()));
+}
+
 torch::Tensor fake_quant_static_int8(const torch::Tensor& x, const torch::Tensor& log_scale) {
   return x.device().is_cpu() ? StaticInt8::apply(x, log_scale) : fake_quant_static_int8_aten(x, log_scale);
 }

@@ -21,6 +21,9 @@ torch::Tensor fake_quant_q4_0_learned(const torch::Tensor& w, const torch::Tenso
 // Masked gradient for w, LSQ for log_scale.
 torch::Tensor fake_quant_rows(const torch::Tensor& w, const torch::Tensor& log_scale, int bits);
 
+// Rounding to bfloat16, gradient unchanged.
+torch::Tensor fake_quant_bf16(const torch::Tensor& w);
+
 // Static int8 of an activation, one scale: log_scale is 0-dimensional.
 torch::Tensor fake_quant_static_int8(const torch::Tensor& x, const torch::Tensor& log_scale);
 

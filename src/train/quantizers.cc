@@ -63,7 +63,10 @@ Result<std::unique_ptr<QuantizerSet>> QuantizerSet::create(const Graph& graph, c
   auto set = std::unique_ptr<QuantizerSet>(new QuantizerSet(graph.config(), options));
   for (const TensorSpec& spec : tensor_specs(graph.config())) {
     FACET_ASSIGN(DType dtype, dtype_for(options.scheme, graph.config(), spec, DType::kF32));
-    if (is_float(dtype)) continue;
+    if (is_float(dtype)) {
+      if (spec.is_matrix) set->weights_.emplace(spec.name, WeightQuantizer{Kind::kBF16, DType::kBF16, {}, {}});
+      continue;
+    }
     Tensor w = graph.parameters().at(spec.name).detach().to(torch::kCPU).contiguous();
     if (!torch::isfinite(w).all().item<bool>()) return corrupt(spec.name + ": a weight is NaN or infinite");
     WeightQuantizer q{Kind::kQ4_0Live, dtype, {}, {}};
@@ -125,6 +128,8 @@ Tensor QuantizerSet::quantize(const WeightQuantizer& q, const Tensor& w) const {
       return fake_quant_q4_0_learned(w, q.log_scale, q.sign);
     case Kind::kRows:
       return fake_quant_rows(w, q.log_scale, bits_of(q.dtype));
+    case Kind::kBF16:
+      return fake_quant_bf16(w);
   }
   return w;
 }
@@ -145,6 +150,7 @@ Tensor QuantizerSet::gather(const std::string& name, const Tensor& table, const 
     return fake_quant_rows(rows, torch::embedding(q.log_scale, ids).reshape({-1, q.log_scale.size(1)}),
                            bits_of(q.dtype));
   if (q.kind == Kind::kQ4_0Live) return fake_quant_q4_0(rows);
+  if (q.kind == Kind::kBF16) return fake_quant_bf16(rows);
   std::int64_t blocks = table.size(1) / 32;
   return fake_quant_q4_0_learned(rows, torch::embedding(q.log_scale.reshape({-1, blocks}), ids).reshape({-1}),
                                  torch::embedding(q.sign.reshape({-1, blocks}), ids).reshape({-1}));
@@ -220,6 +226,7 @@ void QuantizerSet::end_step(const StepInfo& info, std::map<std::string, Tensor>&
   torch::NoGradGuard no_grad;
   double pull = info.lr * options_.dampening * info.progress();
   for (const auto& [name, q] : weights_) {
+    if (q.kind == Kind::kBF16) continue;  // no grid to speak of
     Tensor& w = parameters.at(name);
     Tensor flat = w.detach().reshape({-1, 32});
     Tensor scale;
@@ -297,7 +304,8 @@ Result<Checkpoint> QuantizerSet::export_checkpoint(const Graph& graph) const {
     Result<facet::Tensor> encoded = [&]() -> Result<facet::Tensor> {
       switch (q.kind) {
         case Kind::kQ4_0Live:
-          return encode(DType::kQ4_0, spec.shape, floats(w));
+        case Kind::kBF16:
+          return encode(q.dtype, spec.shape, floats(w));
         case Kind::kQ4_0Learned: {
           Tensor sign = q.sign.to(torch::kCPU).contiguous();
           for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = to_float(to_half(floats(sign)[i] * scales[i]));

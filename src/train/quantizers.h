@@ -4,6 +4,7 @@
 //   auto q = QuantizerSet::create(graph, {.scheme = *parse_scheme("mobile")});
 //   torch::Tensor hidden = graph.forward(tokens, **q);      // sees exactly the weights that export_checkpoint() writes
 //
+// What a scheme leaves float is rounded to bf16, as the file holds it; vectors stay f32.
 // Q4_0: every matrix by ggml's live rule (or learned block scales).  Mobile: rows of int2/int4/int8 with learned scales
 // from a mean-square search, then static int8 activations, then the int8 KV cache, then everything frozen: docs/qat.md.
 #pragma once
@@ -44,7 +45,7 @@ class QuantizerSet : public TrainHooks {
   Result<Checkpoint> export_checkpoint(const Graph& graph) const override;
 
  private:
-  enum class Kind { kQ4_0Live, kQ4_0Learned, kRows };
+  enum class Kind { kQ4_0Live, kQ4_0Learned, kRows, kBF16 };
   struct WeightQuantizer {
     Kind kind;
     DType dtype;
