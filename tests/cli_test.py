@@ -45,6 +45,9 @@ def usage():
     facet("run", "-p", "x", "--temp", "-3", code=2)
     facet("run", code=2, says="prompt")
     facet("version")
+    check("quantize" in facet("help").stdout, "help lists the verbs")
+    check("--top-k" in facet("help", "run").stdout, "help of a verb lists its flags")
+    facet("help", "frobnicate", code=2, says="unknown verb")
     facet("info", env={"FACET_ISA": "quantum"}, code=2)
     check("ref" in facet("info", env={"FACET_ISA": "ref"}).stdout, "FACET_ISA=ref shows")
 
@@ -66,6 +69,7 @@ def models(tmp, model):
         json.dump({**config, key: value}, open(cut + "/config.json", "w"))
         shutil.copy(model + "/model.safetensors", cut + "/model.safetensors")
         facet("run", "-m", cut, "-p", "x", code=3, says=says)
+        facet("eval", "-m", cut, "--text", __file__, code=3, says=says)
     json.dump({**config, "quantization_config": {"quant_method": "awq"}}, open(cut + "/config.json", "w"))
     facet("run", "-m", cut, "-p", "x", code=3, says="quant_method")
 
@@ -109,6 +113,13 @@ def use(tmp, model, text):
     facet("eval", "-m", out + "/q4_0.gguf", "--text", text, "-c", "32", "--max-windows", "3", "--reference", model,
           "--max-kld", "1e-9", code=4, says="--max-kld")
     facet("eval", "-m", model, "--text", tmp + "/none.txt", code=3)
+    facet("eval", "-m", model, "--text", text, "--max-kld", "0.1", code=2, says="--reference")
+    before = open(model + "/model.safetensors", "rb").read()
+    facet("quantize", "-m", model, "--scheme", "mobile", "--method", "mse", *common, "--out", model, code=2, says="itself")
+    check(open(model + "/model.safetensors", "rb").read() == before, "a model is not quantized over itself")
+    with open("/dev/full", "w") as full:
+        code = subprocess.run([FACET, "run", "-m", model, "-p", "x", "-n", "400"], stdout=full, stderr=subprocess.DEVNULL).returncode
+    check(code == 1, f"a full standard output ends with {code}, expected 1")
 
 
 def train(tmp, model, text):

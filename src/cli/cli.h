@@ -4,8 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "facet/status.h"
+#include "text/tokenizer.h"
 
 namespace facet::cli {
 
@@ -38,11 +41,18 @@ void add_eval(CLI::App& app, Status& status);
 void add_report(CLI::App& app, Status& status);
 void add_train(CLI::App& app, Status& status);
 void add_bench(CLI::App& app, Status& status);
+// The same verbs in facet-train, where their work is done.
+void add_train_here(CLI::App& app, Status& status);
+void add_bench_here(CLI::App& app, Status& status);
 
 // The model that ships with Facet: $FACET_BUILTIN_MODEL, else beside the installed binary, else in the source tree.
 Result<std::string> builtin_model_path();
 // `given` or, when empty, the built-in model.
 Result<std::string> model_path_or_builtin(const std::string& given);
+
+// A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>
+// is the window's own.
+std::vector<int> stream_of_documents(std::string_view text, const Tokenizer& tokenizer, int bos);
 
 // Writes text to a file (atomically), or to stdout for "-" and "".
 Status write_output(const std::string& path, const std::string& text);

@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/thread_pool.h"
 #include "cli/cli.h"
+#include "text/documents.h"
 
 namespace facet::cli {
 namespace fs = std::filesystem;
@@ -41,6 +42,17 @@ Result<std::string> builtin_model_path() {
 Result<std::string> model_path_or_builtin(const std::string& given) {
   if (!given.empty()) return given;
   return builtin_model_path();
+}
+
+std::vector<int> stream_of_documents(std::string_view text, const Tokenizer& tokenizer, int bos) {
+  std::vector<int> ids;
+  for (std::string_view document : split_documents(text)) {
+    std::vector<int> part = tokenizer.encode(document);
+    if (!ids.empty()) ids.push_back(bos);
+    ids.insert(ids.end(), part.begin(), part.end());
+    if (int eos = tokenizer.vocabulary().eos; eos >= 0) ids.push_back(eos);
+  }
+  return ids;
 }
 
 Status write_output(const std::string& path, const std::string& text) {

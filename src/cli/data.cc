@@ -32,6 +32,7 @@ Status run_stories(const StoriesFlags& flags) {
   FACET_ASSIGN(options.train_tokens, parse_count("--tokens", flags.tokens));
   FACET_ASSIGN(options.heldout_tokens, parse_count("--heldout", flags.heldout));
   options.n_tasks = flags.tasks;
+  options.stop = &interrupted;
   FACET_ASSIGN(CorpusCounts counts, write_corpus(flags.out, options));
   std::string out;
   const char* names[3] = {"train.txt", "valid.txt", "test.txt"};

@@ -6,7 +6,6 @@
 #include "cli/progress.h"
 #include "eval/measure.h"
 #include "eval/record.h"
-#include "text/documents.h"
 
 namespace facet::cli {
 namespace {
@@ -38,12 +37,16 @@ Status check_gates(const EvalFlags& flags, const EvalRecord& record) {
 }
 
 Status run_eval(const EvalFlags& flags) {
+  if ((flags.max_kld > 0 || flags.min_top1 > 0) && flags.references.empty())
+    return invalid_argument("--max-kld and --min-top1 compare with a --reference; give one");
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   EvalRecord record;
   record.path = path;
   record.text_path = flags.text;
   record.context = flags.context;
-  // First, while this process is small: the model alone in a child.
+  // What is wrong with the model is said here, not by a child.
+  FACET_TRY(Model::load(path).status());
+  // While this process is small: the model alone in a child.
   FACET_ASSIGN(Footprint footprint, measure_footprint(path, flags.threads));
   record.peak_rss_bytes = footprint.peak_rss_bytes;
   record.tokens_per_second = footprint.tokens_per_second;
@@ -74,13 +77,7 @@ Status run_eval(const EvalFlags& flags) {
   ThreadPool pool(flags.threads);
   Progress progress;
   FACET_ASSIGN(std::string text, read_text_file(flags.text));
-  std::vector<int> ids;
-  for (std::string_view document : split_documents(text)) {
-    std::vector<int> part = tokenizer.encode(document);
-    if (!ids.empty()) ids.push_back(model.config().bos_token);  // the first <bos> is the window's own
-    ids.insert(ids.end(), part.begin(), part.end());
-    ids.push_back(tokenizer.vocabulary().eos);  // as in training
-  }
+  std::vector<int> ids = stream_of_documents(text, tokenizer, model.config().bos_token);
   EvalOptions options{.context = flags.context,
                       .max_windows = flags.max_windows,
                       .float_activations = flags.float_activations,

@@ -1,12 +1,13 @@
 // facet quantize: post-training quantization.
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/mapped_file.h"
 #include "base/rng.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "ptq/quantize.h"
-#include "text/documents.h"
 
 namespace facet::cli {
 namespace {
@@ -23,12 +24,7 @@ struct QuantizeFlags {
 Result<std::vector<std::vector<int>>> calibration_windows(const QuantizeFlags& flags, const Tokenizer& tokenizer,
                                                           int bos) {
   FACET_ASSIGN(std::string text, read_text_file(flags.text));
-  std::vector<int> ids;
-  for (std::string_view document : split_documents(text)) {
-    std::vector<int> part = tokenizer.encode(document);
-    if (!ids.empty()) ids.push_back(bos);
-    ids.insert(ids.end(), part.begin(), part.end());
-  }
+  std::vector<int> ids = stream_of_documents(text, tokenizer, bos);
   auto length = static_cast<std::size_t>(flags.context) - 1;
   if (ids.size() < length)
     return invalid_argument(fmt::format("{}: {} tokens, one window needs {}", flags.text, ids.size(), length));
@@ -63,6 +59,9 @@ Status run_quantize(const QuantizeFlags& flags) {
   if ((options.scheme.kind == Scheme::Kind::kQ4_0 || options.scheme.kind == Scheme::Kind::kQ8_0) &&
       !flags.out.ends_with(".gguf"))
     return invalid_argument("--out " + flags.out + ": " + flags.scheme + " goes to a .gguf file");
+  std::error_code ignored;
+  if (std::filesystem::equivalent(path, flags.out, ignored))
+    return invalid_argument("--out " + flags.out + ": is the model itself; take another name");
   FACET_ASSIGN(options.method, parse_ptq_method(flags.method));
   options.activations = flags.activations == "absmax" ? ActivationRange::kAbsmax
                         : flags.activations == "none" ? ActivationRange::kNone

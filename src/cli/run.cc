@@ -32,20 +32,21 @@ Result<KvType> parse_kv_type(const std::string& name) {
 class Printer {
  public:
   explicit Printer(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  void show(int token) {
+  // Both return false when standard output takes no more.
+  bool show(int token) {
     pending_ += tokenizer_.decode({&token, 1});
     std::size_t whole = whole_characters();
-    std::fwrite(pending_.data(), 1, whole, stdout);
-    std::fflush(stdout);
+    bool written = write(std::string_view(pending_).substr(0, whole));
     pending_.erase(0, whole);
+    return written;
   }
-  void finish() {
-    std::fwrite(pending_.data(), 1, pending_.size(), stdout);
-    std::fputc('\n', stdout);
-    std::fflush(stdout);
-  }
+  bool finish() { return write(pending_ + "\n"); }
 
  private:
+  bool write(std::string_view text) {
+    good_ = good_ && std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+    return good_;
+  }
   // Bytes up to the last complete character; stray bytes count as characters.
   std::size_t whole_characters() const {
     for (std::size_t back = 1; back <= 3 && back <= pending_.size(); ++back) {
@@ -58,6 +59,7 @@ class Printer {
   }
   const Tokenizer& tokenizer_;
   std::string pending_;
+  bool good_ = true;
 };
 
 Status run_run(RunFlags flags) {
@@ -89,14 +91,10 @@ Status run_run(RunFlags flags) {
     for (int token : prompt) printer.show(token);
   GenerateOptions generate_options{
       .max_tokens = flags.n_predict, .sampling = flags.sampling, .stop_tokens = {}, .ignore_stop = flags.ignore_eos};
-  FACET_ASSIGN(Generation g, generate(
-                                 session, prompt, generate_options,
-                                 [&](int token) {
-                                   printer.show(token);
-                                   return true;
-                                 },
-                                 &interrupted));
-  printer.finish();
+  FACET_ASSIGN(Generation g,
+               generate(
+                   session, prompt, generate_options, [&](int token) { return printer.show(token); }, &interrupted));
+  if (!printer.finish()) return io_error("standard output: cannot write");
   if (!flags.no_timings)
     std::fprintf(
         stderr,

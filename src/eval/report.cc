@@ -83,11 +83,13 @@ Result<Curve> read_curve(const fs::path& log) {
       c.step.push_back(j["step"]);
       c.loss.push_back(loss);
     }
-    double valid = number("valid_kl");
-    if (!std::isfinite(valid)) valid = number("valid_loss");
-    if (std::isfinite(valid)) {
-      c.valid_step.push_back(j["step"]);
-      c.valid.push_back(valid);
+    if (j.value("event", "") == "validation") {
+      double valid = number("kl");
+      if (!std::isfinite(valid)) valid = number("ce");
+      if (std::isfinite(valid)) {
+        c.valid_step.push_back(j["step"]);
+        c.valid.push_back(valid);
+      }
     }
   }
   return c;

@@ -199,9 +199,9 @@ std::string report_html(const Report& report) {
         to,
         "<p>Text: {}, {} tokens in {} windows of {}. Every figure was computed by the engine on the files as stored.",
         escape(first.text_path), first.text.tokens, first.text.windows.size(), first.context);
-    for (std::size_t i = 0; i < first.references.size(); ++i)
-      fmt::format_to(to, " {}: {} (sha256 {}).", i == 0 ? "KL is measured against" : "Second reference",
-                     escape(first.references[i].path), escape(first.references[i].sha256.substr(0, 16)));
+    if (!first.references.empty())
+      fmt::format_to(to, " KL is measured against {} (sha256 {}).", escape(first.references[0].path),
+                     escape(first.references[0].sha256.substr(0, 16)));
     fmt::format_to(to, "</p>");
   }
   if (!report.summaries.empty()) {
@@ -229,8 +229,10 @@ std::string report_html(const Report& report) {
       to,
       "<h2>Every arm</h2><table><tr><th>scheme</th><th>method</th><th>perplexity</th><th>KL</th><th>median</th>"
       "<th>99.9 %</th><th>top-1</th>");
-  std::size_t references = report.rows.empty() ? 0 : report.rows.front().references.size();
-  if (references > 1) fmt::format_to(to, "<th>KL to 2nd ref.</th>");
+  // A second reference belongs to its row: a QAT arm's own float weights.
+  const bool second =
+      std::any_of(report.rows.begin(), report.rows.end(), [](const EvalRecord& r) { return r.references.size() > 1; });
+  if (second) fmt::format_to(to, "<th>KL to own float</th>");
   fmt::format_to(to, "<th>tasks</th><th>bits</th><th>file</th><th>peak RSS</th><th>tokens/s</th></tr>");
   for (const EvalRecord& r : report.rows) {
     fmt::format_to(to, "<tr{}><td>{}</td><td>{}</td><td>{:.4f} &#177; {:.4f}</td>",
@@ -243,9 +245,12 @@ std::string report_html(const Report& report) {
       fmt::format_to(to, "<td>{:.5f}</td><td>{:.5f}</td><td>{:.3f}</td><td>{:.2f} %</td>", d.kld_mean, d.kld_median,
                      d.kld_p999, 100 * d.top1);
     }
-    if (references > 1)
+    if (second)
       fmt::format_to(to, "<td>{}</td>",
-                     r.references.size() > 1 ? fmt::format("{:.5f}", r.references[1].divergence.kld_mean) : "-");
+                     r.references.size() > 1
+                         ? fmt::format("<span title=\"{}\">{:.5f}</span>", escape(r.references[1].path),
+                                       r.references[1].divergence.kld_mean)
+                         : "-");
     fmt::format_to(to, "<td>{}</td><td>{:.2f}</td><td>{:.2f} MB</td><td>{:.1f} MB</td><td>{:.0f}</td></tr>",
                    r.tasks ? fmt::format("{:.1f} %", 100 * r.tasks->accuracy) : "-", r.bits_per_weight,
                    double(r.file_bytes) / 1e6, double(r.peak_rss_bytes) / 1e6, r.tokens_per_second);

@@ -92,6 +92,32 @@ TEST_F(ReportTest, SharesWonBack) {
   EXPECT_NE(report_table(*report).find("QAT cuts KL by 50.0 %"), std::string::npos);
 }
 
+TEST_F(ReportTest, ShowsValidationsAndEachArmsOwnFloat) {
+  put("float", arm("none", "float", 3.0, 0));
+  EvalRecord qat = arm("q4_0", "qat", 3.02, 0.003);
+  qat.references.push_back({"qat/last", "22", {}});
+  qat.references[1].divergence.kld_mean = 0.0123456;
+  qat.text.against.push_back(qat.references[1].divergence);
+  for (WindowSums& w : qat.text.windows) w.against.push_back(w.against[0]);
+  put("qat", qat);
+  fs::create_directories(folder_ / "run");
+  ASSERT_TRUE(
+      write_text_file((folder_ / "run" / "log.jsonl").string(), R"({"event":"step","step":10,"loss":0.5,"kl":0.5}
+{"event":"validation","step":10,"ce":3.1,"kl":0.25}
+{"event":"step","step":20,"loss":0.4,"kl":0.4}
+{"event":"validation","step":20,"ce":3.0}
+{"event":"sav)")
+          .ok());
+  auto report = build_report(folder_.string());
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  ASSERT_EQ(report->curves.size(), 1u);
+  EXPECT_EQ(report->curves[0].loss, (std::vector<double>{0.5, 0.4}));
+  EXPECT_EQ(report->curves[0].valid, (std::vector<double>{0.25, 3.0}));
+  std::string html = report_html(*report);
+  EXPECT_NE(html.find("KL to own float"), std::string::npos);
+  EXPECT_NE(html.find("0.01235"), std::string::npos);
+}
+
 TEST_F(ReportTest, RefusesMixedTextsAndEmptyFolders) {
   EXPECT_EQ(build_report(folder_.string()).status().code(), Code::kNotFound);
   put("a", arm("none", "float", 3.0, 0));

@@ -41,7 +41,8 @@ PositionScore score_against(const float* z, const float* z_reference, int n, int
     for (int j = 0; j < 8; ++j) kl[j] += term(i + j);
   for (; i < n; ++i) kl[0] += term(i);
   PositionScore s{};
-  s.kl = std::max(0.0, ((kl[0] + kl[1]) + (kl[2] + kl[3])) + ((kl[4] + kl[5]) + (kl[6] + kl[7])));
+  // Not std::max(0.0, x), which turns NaN into 0.
+  s.kl = std::max(((kl[0] + kl[1]) + (kl[2] + kl[3])) + ((kl[4] + kl[5]) + (kl[6] + kl[7])), 0.0);
   s.nll = lse - z[next];
   s.nll_reference = lse_reference - z_reference[next];
   s.delta_p = std::exp(-s.nll) - std::exp(-s.nll_reference);
@@ -168,6 +169,12 @@ Result<TextEval> evaluate_text(const Model& model, std::span<const Model* const>
     if (!std::isfinite(sums.nll))
       return corrupt(
           fmt::format("the model's loss is not finite in window {} (NaN weights, or a scale gone wrong)", w));
+    for (std::size_t r = 0; r < references.size(); ++r)
+      if (!std::isfinite(sums.against[r].nll) || !std::isfinite(sums.against[r].kl))
+        return corrupt(
+            fmt::format("the loss of reference {} is not finite in window {} (NaN weights, or a scale gone "
+                        "wrong)",
+                        r + 1, w));
     out.windows.push_back(std::move(sums));
     if (progress) progress(w + 1, n_windows);
   }

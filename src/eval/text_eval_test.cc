@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "model/tiny_configs.h"
+#include "quant/codec.h"
 
 namespace facet {
 namespace {
@@ -79,6 +80,17 @@ TEST(TextEval, BosIsNeverPredicted) {
   auto e = evaluate_text(model, {}, ids, {.context = 40}, pool);
   ASSERT_TRUE(e.ok());
   EXPECT_EQ(e->tokens, 38);
+}
+
+TEST(TextEval, ANaNInTheReferenceIsNoAgreement) {
+  Checkpoint broken = random_checkpoint(tiny_e(8), 1);
+  Tensor table = decode(broken.tensors.at("embed_tokens.weight"));
+  table.floats()[0] = NAN;  // a logit of every position
+  broken.set("embed_tokens.weight", std::move(table));
+  Model model = bind(tiny_e(8), 1), reference = *Model::bind(broken);
+  ThreadPool pool(1);
+  const Model* references[] = {&reference};
+  EXPECT_EQ(evaluate_text(model, references, some_tokens(64), {.context = 32}, pool).status().code(), Code::kCorrupt);
 }
 
 TEST(TextEval, RefusesWhatDoesNotCompare) {

@@ -39,13 +39,19 @@ std::string Story::prompt(const Question& question) const {
 
 namespace {
 
-Status write_texts(const std::string& path, std::uint64_t seed, std::uint64_t first, std::uint64_t n_tokens,
+Status stopped(const CorpusOptions& options, const std::string& path) {
+  if (options.stop == nullptr || !*options.stop) return {};
+  return {Code::kCancelled, "stopped while writing " + path};
+}
+
+Status write_texts(const std::string& path, const CorpusOptions& options, std::uint64_t first, std::uint64_t n_tokens,
                    std::uint64_t& n_stories, std::uint64_t& n_bytes) {
   constexpr std::uint64_t kBytesPerToken = 4;
   AtomicFile out;
   FACET_TRY(out.open(path));
   while (n_bytes < n_tokens * kBytesPerToken) {
-    std::string document = make_story(seed, first + n_stories).document();
+    FACET_TRY(stopped(options, path));
+    std::string document = make_story(options.seed, first + n_stories).document();
     document += "\n" + std::string(kDocumentSeparator) + "\n";
     FACET_TRY(out.write(document));
     n_bytes += document.size();
@@ -57,12 +63,12 @@ Status write_texts(const std::string& path, std::uint64_t seed, std::uint64_t fi
 // A prompt has to fit a small model's context of 256 tokens.
 constexpr std::size_t kMaxPromptBytes = 880;
 
-Status write_tasks(const std::string& path, std::uint64_t seed, int n_tasks) {
+Status write_tasks(const std::string& path, const CorpusOptions& options) {
   AtomicFile out;
   FACET_TRY(out.open(path));
   int n = 0;
-  for (std::uint64_t i = 0; n < n_tasks; ++i) {
-    Story story = make_story(seed, kTaskStories + i);
+  for (std::uint64_t i = 0; n < options.n_tasks; ++i) {
+    Story story = make_story(options.seed, kTaskStories + i);
     if (story.questions.empty()) continue;
     const Question& question = story.questions[0];  // questions come shuffled
     if (story.prompt(question).size() > kMaxPromptBytes) continue;
@@ -95,9 +101,9 @@ Result<CorpusCounts> write_corpus(const std::string& folder, const CorpusOptions
                          {"/valid.txt", kValidStories, options.heldout_tokens},
                          {"/test.txt", kTestStories, options.heldout_tokens}};
   for (std::size_t i = 0; i < 3; ++i)
-    FACET_TRY(write_texts(folder + kParts[i].name, options.seed, kParts[i].first, kParts[i].n_tokens,
-                          counts.n_stories[i], counts.n_bytes[i]));
-  FACET_TRY(write_tasks(folder + "/tasks.jsonl", options.seed, options.n_tasks));
+    FACET_TRY(write_texts(folder + kParts[i].name, options, kParts[i].first, kParts[i].n_tokens, counts.n_stories[i],
+                          counts.n_bytes[i]));
+  FACET_TRY(write_tasks(folder + "/tasks.jsonl", options));
   return counts;
 }
 

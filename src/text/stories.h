@@ -1,6 +1,7 @@
 // stories.h: children's stories from a seed, with questions whose answers can be scored (docs/stories.md).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ struct CorpusOptions {
   std::uint64_t train_tokens = 20'000'000;  // about: 4 bytes are counted as a token
   std::uint64_t heldout_tokens = 250'000;   // of valid.txt, and of test.txt
   int n_tasks = 1000;
+  const std::atomic<bool>* stop = nullptr;  // looked at between stories; true ends with kCancelled
 };
 struct CorpusCounts {
   std::uint64_t n_stories[3] = {}, n_bytes[3] = {};  // train, valid, test
