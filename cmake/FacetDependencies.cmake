@@ -35,6 +35,10 @@ target_include_directories(facet_sentencepiece SYSTEM INTERFACE ${SENTENCEPIECE_
 target_link_libraries(facet_sentencepiece INTERFACE ${SENTENCEPIECE_TRAIN_LIBRARY} ${SENTENCEPIECE_LIBRARY})
 
 if(FACET_TESTS)
+  find_path(FACET_SIMDE_INCLUDE_DIR simde/x86/avx2.h)
+  if(NOT FACET_SIMDE_INCLUDE_DIR)
+    facet_missing("SIMDe (for tests)" libsimde-dev)
+  endif()
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)
     facet_missing("GoogleTest" libgtest-dev)

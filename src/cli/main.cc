@@ -1,81 +1,9 @@
-#include <csignal>
-#include <cstdio>
-#include <new>
-
-#include "cli/cli.h"
-#include "facet/version.h"
-
-namespace facet::cli {
-std::atomic<bool> interrupted{false};
-
-namespace {
-
-// First Ctrl-C: ask the work to stop.  Second: the default action, at once.
-void on_interrupt(int) {
-  interrupted = true;
-  std::signal(SIGINT, SIG_DFL);
-}
-
-int fail(const Status& status) {
-  std::fprintf(stderr, "error: %s\n", status.message().c_str());
-  return exit_code(status);
-}
-
-int run(int argc, char** argv) {
-  CLI::App app("Facet cuts Gemma 4 models down: QAT, exact quantized files, a small fast engine.", "facet");
-  app.set_version_flag("--version", FACET_VERSION_STRING);
-  app.require_subcommand(0, 1);
-  Status status;
-  add_run(app, status);
-  add_logits(app, status);
-  add_quantize(app, status);
-  add_eval(app, status);
-  add_report(app, status);
-  add_data(app, status);
-  add_tokenizer(app, status);
-  add_tokenize(app, status);
-  add_train(app, status);
-  add_bench(app, status);
-  add_info(app, status);
-  app.add_subcommand("version", "print the version")->callback([] { std::puts("facet " FACET_VERSION_STRING); });
-  app.add_subcommand("help", "print this text")->callback([&app] { std::fputs(app.help().c_str(), stdout); });
-  if (argc < 2) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
-  }
-  if (argv[1][0] != '-') {
-    bool known = false;
-    for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
-      known = known || verb->get_name() == argv[1];
-    if (!known)
-      return fail(invalid_argument("unknown verb '" + std::string(argv[1]) + "' (run `facet help` for the list)"));
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& done) {  // --help, --version
-    return app.exit(done);
-  } catch (const CLI::ParseError& error) {
-    std::string message = error.what();
-    for (char& c : message)
-      if (c == '\n') c = ' ';
-    return fail(invalid_argument(message + " (facet " + argv[1] + " --help lists the flags)"));
-  }
-  return status.ok() ? 0 : fail(status);
-}
-
-}  // namespace
-}  // namespace facet::cli
+// facet: everything but training, which is a program of its own (train_main.cc).
+#include "cli/program.h"
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, facet::cli::on_interrupt);
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, not a death
-  try {
-    return facet::cli::run(argc, argv);
-  } catch (const std::bad_alloc&) {
-    std::fputs("error: out of memory (use a smaller context, batch or model)\n", stderr);
-    return 5;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: internal: %s\n", error.what());
-    return 1;
-  }
+  using namespace facet::cli;
+  return run_program(argc, argv,
+                     {{add_run, add_logits, add_quantize, add_eval, add_report, add_data, add_tokenizer, add_tokenize,
+                       add_train, add_bench, add_info}});
 }

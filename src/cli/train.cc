@@ -4,13 +4,10 @@
 #include <fmt/format.h>
 
 #include "cli/progress.h"
-#if FACET_TRAIN
 #include "train/trainer.h"
-#endif
 
 namespace facet::cli {
 
-#if FACET_TRAIN
 namespace {
 
 // One flag per field of TrainConfig; a flag beats its environment variable, which beats the file, which beats the
@@ -87,7 +84,7 @@ Status run_bench_train(const CLI::App& verb, const TrainFlags& flags) {
 
 }  // namespace
 
-void add_train(CLI::App& app, Status& status) {
+void add_train_here(CLI::App& app, Status& status) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* verb =
       app.add_subcommand("train", "train a model: from scratch, on from a checkpoint, or quantization-aware");
@@ -95,7 +92,7 @@ void add_train(CLI::App& app, Status& status) {
   verb->callback([flags, verb, &status] { status = run_train(*verb, *flags); });
 }
 
-void add_bench(CLI::App& app, Status& status) {
+void add_bench_here(CLI::App& app, Status& status) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* bench = app.add_subcommand("bench", "measure speed")->require_subcommand(1);
   CLI::App* verb = bench->add_subcommand("train", "tokens/s of training steps, with and without fake quantization");
@@ -105,26 +102,5 @@ void add_bench(CLI::App& app, Status& status) {
   add_fields(verb, flags);
   verb->callback([flags, verb, &status] { status = run_bench_train(*verb, *flags); });
 }
-
-#else  // built without the trainer: the verbs stay, and say which option to turn on
-
-void add_train(CLI::App& app, Status& status) {
-  app.add_subcommand("train", "not in this build: configure with -DFACET_TRAIN=ON")
-      ->allow_extras()
-      ->callback([&status] {
-        status = unsupported(
-            "this binary was built without the trainer (configure with -DFACET_TRAIN=ON, which needs libtorch)");
-      });
-}
-void add_bench(CLI::App& app, Status& status) {
-  app.add_subcommand("bench", "not in this build: configure with -DFACET_TRAIN=ON")
-      ->allow_extras()
-      ->callback([&status] {
-        status = unsupported(
-            "this binary was built without the trainer (configure with -DFACET_TRAIN=ON, which needs libtorch)");
-      });
-}
-
-#endif
 
 }  // namespace facet::cli

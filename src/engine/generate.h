@@ -8,31 +8,10 @@
 
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "facet/generate_options.h"
 #include "facet/status.h"
 
 namespace facet {
-
-struct GenerateOptions {
-  int max_tokens = -1;  // at most so many new tokens; -1 = until a stop token or the context is full
-  SamplerOptions sampling;
-  std::vector<int> stop_tokens;  // empty = the model's own eos_tokens
-  bool ignore_stop = false;      // generate through stop tokens (benches)
-};
-
-enum class StopReason { kStopToken, kMaxTokens, kContextFull, kCallback, kCancelled };
-
-struct GenerateStats {
-  int prompt_tokens = 0, generated_tokens = 0;  // the stop token is not counted
-  double prompt_seconds = 0;                    // prefill
-  double generation_seconds = 0;                // from the end of prefill to the last token
-  double first_token_seconds = 0;               // from the call to the first token
-  StopReason stop = StopReason::kMaxTokens;
-
-  double prompt_tokens_per_second() const { return prompt_seconds > 0 ? prompt_tokens / prompt_seconds : 0; }
-  double generated_tokens_per_second() const {
-    return generation_seconds > 0 ? generated_tokens / generation_seconds : 0;
-  }
-};
 
 struct Generation {
   std::vector<int> tokens;  // new ones, without the stop token

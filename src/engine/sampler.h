@@ -5,21 +5,10 @@
 #include <span>
 #include <vector>
 
+#include "facet/generate_options.h"
 #include "facet/status.h"
 
 namespace facet {
-
-// Filters apply in this order: repetition penalty, top_k, top_p, min_p, temperature (as llama.cpp does).
-struct SamplerOptions {
-  float temperature = 1.0f;  // 0 = greedy: the most probable token, ties to the lowest id
-  int top_k = 64;            // keep the k most probable; 0 = all
-  float top_p = 0.95f;       // keep the fewest most probable tokens that hold this much; 1 = all
-  float min_p = 0.0f;        // drop what is less probable than this share of the best; 0 = none
-  float repeat_penalty =
-      1.0f;                // logits of recent tokens are divided (positive) or multiplied (negative) by it; 1 = none
-  int repeat_last_n = 64;  // how many of the last tokens are recent; -1 = all
-  std::uint64_t seed = 0;
-};
 
 struct Candidate {
   int token;

@@ -1,7 +1,6 @@
 // gemm.h: products of f32 matrices on the CPU, split over at::parallel_for.
 // Why ours and not BLAS: OpenBLAS's own threads fight at::parallel_for's, it changes the order of its sums with the
-// number of threads, and it runs generic kernels on CPUs younger than itself (docs/train_speed.md has the
-// measurements).
+// number of threads, and it runs generic kernels on CPUs younger than itself.
 #pragma once
 
 #include <cstddef>

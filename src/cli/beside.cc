@@ -1,0 +1,65 @@
+// Verbs that live in programs beside this one: facet-train (libtorch) and facet-tokenizer (SentencePiece).  They are
+// programs of their own because each library brings a protobuf, whose symbols would answer the other's calls, and so
+// that no other verb pays for them.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/cli.h"
+
+namespace facet::cli {
+namespace {
+
+// Becomes `program`, with its flags and this process's signals, files and exit code.  Returns only to say why not.
+Status become(const std::string& program, const std::vector<std::string>& arguments, const char* how_to_get_it) {
+  std::error_code error;
+  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  std::string path = (self.parent_path() / program).string();
+  std::vector<char*> argv{path.data()};
+  std::vector<std::string> copies = arguments;
+  for (std::string& argument : copies) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  ::execv(path.c_str(), argv.data());
+  return unsupported(path + ": " + std::strerror(errno) + "; " + how_to_get_it);
+}
+
+// A verb whose flags the other program reads.
+void forward(CLI::App& app, Status& status, const char* verb, const char* about) {
+  CLI::App* stub = app.add_subcommand(verb, about)->prefix_command();
+  stub->set_help_flag();
+  stub->callback([stub, verb, &status] {
+    std::vector<std::string> arguments = stub->remaining();
+    arguments.insert(arguments.begin(), verb);
+    status = become("facet-train", arguments,
+                    "it belongs beside the facet binary (configure with -DFACET_TRAIN=ON, which needs libtorch)");
+  });
+}
+
+struct TokenizerFlags {
+  std::string text, out, vocab_size = "4096";
+};
+
+}  // namespace
+
+void add_train(CLI::App& app, Status& status) {
+  forward(app, status, "train", "train a model: from scratch, on from a checkpoint, or quantization-aware");
+}
+void add_bench(CLI::App& app, Status& status) { forward(app, status, "bench", "measure the speed of training"); }
+
+void add_tokenizer(CLI::App& app, Status& status) {
+  auto flags = std::make_shared<TokenizerFlags>();
+  CLI::App* verb = app.add_subcommand("tokenizer", "make a vocabulary")->require_subcommand(1);
+  CLI::App* train = verb->add_subcommand("train", "train a Gemma-style byte-pair vocabulary on a text");
+  option(train, "--text", flags->text, "UTF-8 text")->required();
+  option(train, "--vocab-size", flags->vocab_size, "tokens in all, special and byte tokens included")
+      ->check(CLI::Range(300, 1 << 20));
+  option(train, "--out", flags->out, "folder to put tokenizer.json in")->required();
+  train->callback([flags, &status] {
+    status =
+        become("facet-tokenizer", {flags->text, flags->vocab_size, flags->out}, "it belongs beside the facet binary");
+  });
+}
+
+}  // namespace facet::cli

@@ -1,0 +1,86 @@
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "cli/cli.h"
+#include "cli/program.h"
+#include "facet/version.h"
+
+namespace facet::cli {
+std::atomic<bool> interrupted{false};
+
+namespace {
+
+// First Ctrl-C: ask the work to stop.  Second: the default action, at once.
+void on_interrupt(int) {
+  interrupted = true;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+int fail(const Status& status) {
+  std::fprintf(stderr, "error: %s\n", status.message().c_str());
+  return exit_code(status);
+}
+
+int run(int argc, char** argv, const Program& program) {
+  CLI::App app("Facet cuts Gemma 4 models down: QAT, exact quantized files, a small fast engine.", "facet");
+  app.set_version_flag("--version", FACET_VERSION_STRING);
+  app.require_subcommand(0, 1);
+  Status status;
+  for (auto add : program.verbs) add(app, status);
+  app.add_subcommand("version", "print the version")->callback([] { std::puts("facet " FACET_VERSION_STRING); });
+  // `facet help` and `facet help VERB`.  The list is made now: while a verb is being parsed, help() is that verb's own.
+  std::string about;
+  CLI::App* help = app.add_subcommand("help", "print the verbs, or the flags of one");
+  help->add_option("verb", about, "");
+  const std::string list = app.help();
+  help->callback([&] {
+    CLI::App* verb = nullptr;
+    for (CLI::App* one : app.get_subcommands([](CLI::App*) { return true; }))
+      if (one->get_name() == about) verb = one;
+    if (!about.empty() && verb == nullptr)
+      status = invalid_argument("unknown verb '" + about + "' (run `facet help` for the list)");
+    else
+      std::fputs((verb != nullptr ? verb->help("facet") : list).c_str(), stdout);
+  });
+  if (argc < 2) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  }
+  if (argv[1][0] != '-') {
+    bool known = false;
+    for (CLI::App* verb : app.get_subcommands([](CLI::App*) { return true; }))
+      known = known || verb->get_name() == argv[1];
+    if (!known)
+      return fail(invalid_argument("unknown verb '" + std::string(argv[1]) + "' (run `facet help` for the list)"));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done);
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    for (char& c : message)
+      if (c == '\n') c = ' ';
+    return fail(invalid_argument(message + " (facet " + argv[1] + " --help lists the flags)"));
+  }
+  return status.ok() ? 0 : fail(status);
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, const Program& program) {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, not a death
+  try {
+    return run(argc, argv, program);
+  } catch (const std::bad_alloc&) {
+    std::fputs("error: out of memory (use a smaller context, batch or model)\n", stderr);
+    return 5;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: internal: %s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace facet::cli
