@@ -73,7 +73,7 @@ void visit(Config& c, Visitor&& v) {
   v("log_every", c.log_every, "steps between log lines");
   v("threads", c.threads, "0 = all processors");
   v("device", c.device, "cpu or cuda");
-  v("dtype", c.dtype, "of matrix products: f32 or bf16");
+  v("dtype", c.dtype, "of matrix products: f32, bf16, or auto: bf16 where the device is faster at it");
   v("checkpoint_blocks", c.checkpoint_blocks, "recompute blocks in backward: less memory, a third more time");
 }
 
@@ -341,7 +341,8 @@ Status validate(TrainConfig& c) {
   FACET_TRY(require(one_of(c.schedule, {"cosine", "wsd", "constant"}),
                     "'schedule' is '" + c.schedule + "', not one of cosine, wsd, constant"));
   FACET_TRY(require(one_of(c.device, {"cpu", "cuda"}), "'device' is '" + c.device + "', not one of cpu, cuda"));
-  FACET_TRY(require(one_of(c.dtype, {"f32", "bf16"}), "'dtype' is '" + c.dtype + "', not one of f32, bf16"));
+  FACET_TRY(
+      require(one_of(c.dtype, {"f32", "bf16", "auto"}), "'dtype' is '" + c.dtype + "', not one of f32, bf16, auto"));
   FACET_TRY(
       require(one_of(c.save_dtype, {"f32", "bf16"}), "'save_dtype' is '" + c.save_dtype + "', not one of f32, bf16"));
   FACET_TRY(require(one_of(c.scheme, {"none", "q4_0", "mobile"}),

@@ -59,7 +59,7 @@ struct TrainConfig {
 
   int threads = 0;             // 0 = the processors this process may use
   std::string device = "cpu";  // cpu | cuda
-  std::string dtype = "f32";   // f32 | bf16: matrix products
+  std::string dtype = "f32";   // f32 | bf16 | auto: matrix products
   bool checkpoint_blocks = false;
 };
 

@@ -8,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "model/checkpoint.h"
+#include "train/cpu/gemm.h"
 #include "train/cpu/prepare.h"
 #include "train/quantizers.h"
 #include "train/trainer.h"
@@ -47,7 +48,9 @@ Result<Graph> load_graph(const std::string& path, const GraphOptions& options) {
 Result<GraphOptions> set_up_device(const TrainConfig& config, const ProcessPlace& place) {
   cpu::prepare(config.threads > 0 ? config.threads : std::max(1, available_processors() / processes_here(place)));
   GraphOptions options;
-  options.compute = config.dtype == "bf16" ? torch::kBFloat16 : torch::kFloat32;
+  bool fast_bf16 = config.device == "cuda" || cpu::rounds_to_bf16();
+  bool bf16 = config.dtype == "bf16" || (config.dtype == "auto" && fast_bf16);
+  options.compute = bf16 ? torch::kBFloat16 : torch::kFloat32;
   options.checkpoint_blocks = config.checkpoint_blocks;
   if (config.device == "cuda") {
     if (!at::globalContext().hasCUDA())
