@@ -64,12 +64,12 @@ Result<std::unique_ptr<QuantizerSet>> QuantizerSet::create(const Graph& graph, c
   for (const TensorSpec& spec : tensor_specs(graph.config())) {
     FACET_ASSIGN(DType dtype, dtype_for(options.scheme, graph.config(), spec, DType::kF32));
     if (is_float(dtype)) {
-      if (spec.is_matrix) set->weights_.emplace(spec.name, WeightQuantizer{Kind::kBF16, DType::kBF16, {}, {}});
+      if (spec.is_matrix) set->weights_.emplace(spec.name, WeightQuantizer{Kind::kBF16, DType::kBF16, {}, {}, {}});
       continue;
     }
     Tensor w = graph.parameters().at(spec.name).detach().to(torch::kCPU).contiguous();
     if (!torch::isfinite(w).all().item<bool>()) return corrupt(spec.name + ": a weight is NaN or infinite");
-    WeightQuantizer q{Kind::kQ4_0Live, dtype, {}, {}};
+    WeightQuantizer q{Kind::kQ4_0Live, dtype, {}, {}, {}};
     if (dtype == DType::kQ4_0) {
       if (w.size(-1) % 32 != 0)
         return invalid_argument(
@@ -105,6 +105,8 @@ Result<std::unique_ptr<QuantizerSet>> QuantizerSet::create(const Graph& graph, c
     for (int l = 0; l < graph.config().first_shared_layer(); ++l) set->sites_[key_site(l)];
   for (auto& [name, site] : set->sites_)
     site.log_scale = torch::zeros({}, torch::TensorOptions().device(graph.options().device)).set_requires_grad(true);
+  if (options.anchor > 0)
+    for (auto& [name, q] : set->weights_) q.origin = graph.parameters().at(name).detach().clone();
   set->build_groups();
   return set;
 }
@@ -219,11 +221,13 @@ Status QuantizerSet::finish_calibration() {
 int QuantizerSet::stage() const { return int(activations_on_) + int(kv_on_); }
 
 void QuantizerSet::end_step(const StepInfo& info, std::map<std::string, Tensor>& parameters) {
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, q] : weights_)
+    if (q.origin.defined()) parameters.at(name).lerp_(q.origin, info.lr * options_.anchor);
   if (options_.dampening <= 0) return;
   // Decoupled dampening (spec 12.2): w -= lr * lambda * progress * (v - q), v = w / s: the distance to the grid in
   // steps. The gradient-free mirror of weight decay; a weight of a saturated or live-scaled extremum has v == q and
   // stays.
-  torch::NoGradGuard no_grad;
   double pull = info.lr * options_.dampening * info.progress();
   for (const auto& [name, q] : weights_) {
     if (q.kind == Kind::kBF16) continue;  // no grid to speak of
@@ -250,11 +254,13 @@ std::map<std::string, double> QuantizerSet::metrics() const {
 }
 
 void QuantizerSet::save_state(StateMap& state) const {
-  for (const auto& [name, q] : weights_)
+  for (const auto& [name, q] : weights_) {
+    if (q.origin.defined()) state["quantizer." + name + ".origin"] = q.origin.to(torch::kCPU).clone();
     if (q.log_scale.defined()) {
       state["quantizer." + name + ".log_scale"] = q.log_scale.detach().to(torch::kCPU).clone();
       if (q.sign.defined()) state["quantizer." + name + ".sign"] = q.sign.to(torch::kCPU).clone();
     }
+  }
   for (const auto& [name, site] : sites_) {
     state["site." + name + ".log_scale"] = site.log_scale.detach().to(torch::kCPU).clone();
     state["site." + name + ".calibrated"] = torch::tensor(std::int64_t{site.calibrated});
@@ -270,11 +276,13 @@ Status QuantizerSet::load_state(const StateMap& state) {
     into.copy_(found->second);
     return {};
   };
-  for (auto& [name, q] : weights_)
+  for (auto& [name, q] : weights_) {
+    if (q.origin.defined()) FACET_TRY(load("quantizer." + name + ".origin", q.origin));
     if (q.log_scale.defined()) {
       FACET_TRY(load("quantizer." + name + ".log_scale", q.log_scale));
       if (q.sign.defined()) FACET_TRY(load("quantizer." + name + ".sign", q.sign));
     }
+  }
   for (auto& [name, site] : sites_) {
     FACET_TRY(load("site." + name + ".log_scale", site.log_scale));
     Tensor calibrated = torch::zeros({}, torch::kInt64);

@@ -51,6 +51,7 @@ class QuantizerSet : public TrainHooks {
     DType dtype;
     torch::Tensor log_scale;  // kRows: [rows, groups]; kQ4_0Learned: [blocks]
     torch::Tensor sign;       // kQ4_0Learned
+    torch::Tensor origin;     // with anchor: the matrix as it was when training began
   };
   // One static int8 site: the input of a linear (shared by q/k/v and by gate/up), the output of one, or one layer's
   // keys.

@@ -179,6 +179,28 @@ TEST(QuantizerSet, DampeningPullsTowardsTheGrid) {
   }
 }
 
+TEST(QuantizerSet, TheAnchorPullsBackToTheStart) {
+  GemmaConfig config = tiny_e();
+  for (const char* scheme : {"q4_0", "mobile"}) {
+    Graph graph = tiny_graph(config);
+    QatOptions options = options_for(scheme);
+    options.anchor = 20.0;
+    auto set = quantizers(graph, options);
+    Tensor& w = graph.parameters().at("layers.0.mlp.up_proj.weight");
+    Tensor origin = w.detach().clone();
+    {
+      torch::NoGradGuard no_grad;
+      w.add_(1.0);
+    }
+    StateMap state;  // a resumed run keeps the first origin, not the weights it resumes with
+    set->save_state(state);
+    set = quantizers(graph, options);
+    ASSERT_TRUE(set->load_state(state).ok());
+    set->end_step({.step = 3, .total_steps = 100, .lr = 1e-2, .lr_fraction = 1}, graph.parameters());
+    EXPECT_TRUE(torch::allclose(w.detach(), origin + 0.8, 1e-5, 1e-6)) << scheme;  // 1 - lr * anchor of the way is left
+  }
+}
+
 TEST(QuantizerSet, NamesWhatCannotBeQuantized) {
   Graph narrow = tiny_graph(tiny_e(8));  // rows of 16 and 24
   auto set = QuantizerSet::create(narrow, options_for("q4_0"));

@@ -61,6 +61,7 @@ void visit(Config& c, Visitor&& v) {
   v("quantize_activations", c.qat.quantize_activations, "mobile: static int8 activations");
   v("quantize_kv", c.qat.quantize_kv, "mobile: int8 cache");
   v("calibration_windows", c.qat.calibration_windows, "windows of training text per calibration");
+  v("anchor", c.qat.anchor, "pull of the weights to where they began, 0 = none");
   v("dampening", c.qat.dampening, "pull of the weights to their grid, 0 = none");
   v("eval_every", c.eval_every, "steps between validations, 0 = only at the end");
   v("eval_windows", c.eval_windows, "validation windows, 0 = all");
@@ -369,7 +370,8 @@ Status validate(TrainConfig& c) {
                              {"scale_lr", c.qat.scale_lr},
                              {"activation_scale_lr", c.qat.activation_scale_lr},
                              {"scale_clip", c.qat.scale_clip},
-                             {"dampening", c.qat.dampening}})
+                             {"dampening", c.qat.dampening},
+                             {"anchor", c.qat.anchor}})
     FACET_TRY(
         require(std::isfinite(value) && value >= 0, std::string("'") + name + "' must be a finite number from 0"));
   for (auto [name, value] : {std::pair{"lr_min_ratio", c.lr_min_ratio},
@@ -379,6 +381,7 @@ Status validate(TrainConfig& c) {
                              {"kv_start", c.qat.kv_start},
                              {"freeze_at", c.qat.freeze_at}})
     FACET_TRY(require(value >= 0 && value <= 1, std::string("'") + name + "' is a share, from 0 to 1"));
+  FACET_TRY(require(c.lr * c.qat.anchor <= 1, "'anchor' times 'lr' must not be above 1: the pull would overshoot"));
   FACET_TRY(require(!(c.resume && c.overwrite), "'resume' and 'overwrite' contradict each other"));
   FACET_ASSIGN(Scheme scheme, parse_scheme(c.scheme));
   c.qat.scheme.kind = scheme.kind;

@@ -255,6 +255,7 @@ TEST(Trainer, ResumeIsExactForQuantizers) {
     config.qat.kv_start = 0.7;
     config.qat.calibration_windows = 4;
     config.qat.dampening = 0.3;
+    config.qat.anchor = 5.0;
     ASSERT_TRUE(validate(config).ok());
     config.eval_every = config.save_every = 0;
     auto make = [](const TrainConfig& c) {
