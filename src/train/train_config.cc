@@ -33,6 +33,7 @@ void visit(Config& c, Visitor&& v) {
   v("max_steps", c.max_steps, "optimizer steps");
   v("max_tokens", c.max_tokens, "training tokens, instead of max_steps");
   v("loss", c.loss, "ce: labels, kl: the teacher's distribution");
+  v("label_weight", c.label_weight, "with loss kl: weight of the labels' cross entropy beside it");
   v("lr", c.lr, "peak learning rate");
   v("lr_min_ratio", c.lr_min_ratio, "learning rate at the end, as a share of the peak");
   v("warmup", c.warmup, "steps of linear warm-up, or below 1 their share of all steps");
@@ -339,6 +340,8 @@ Status validate(TrainConfig& c) {
   FACET_TRY(require(one_of(c.loss, {"ce", "kl"}), "'loss' is '" + c.loss + "', not one of ce, kl"));
   FACET_TRY(require((c.loss == "kl") == !c.teacher.empty() || c.loss == "ce",
                     "loss kl needs 'teacher': the unquantized model"));
+  FACET_TRY(
+      require(c.label_weight == 0 || c.loss == "kl", "'label_weight' goes with loss kl; loss ce is labels alone"));
   FACET_TRY(require(one_of(c.schedule, {"cosine", "wsd", "constant"}),
                     "'schedule' is '" + c.schedule + "', not one of cosine, wsd, constant"));
   FACET_TRY(require(one_of(c.device, {"cpu", "cuda"}), "'device' is '" + c.device + "', not one of cpu, cuda"));
@@ -362,6 +365,7 @@ Status validate(TrainConfig& c) {
   FACET_TRY(require(c.eps > 0, "'eps' must be above 0"));
   FACET_TRY(require(c.qat.act_percentile > 0 && c.qat.act_percentile <= 100, "'act_percentile' must be in (0, 100]"));
   for (auto [name, value] : {std::pair{"lr", c.lr},
+                             {"label_weight", c.label_weight},
                              {"warmup", c.warmup},
                              {"weight_decay", c.weight_decay},
                              {"clip", c.clip},

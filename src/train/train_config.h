@@ -31,6 +31,7 @@ struct TrainConfig {
   std::int64_t max_tokens = 0;
 
   std::string loss = "ce";          // ce | kl
+  double label_weight = 0;          // loss kl: + label_weight * ce
   double lr = 1e-3;                 // peak
   double lr_min_ratio = 0.0;        // of the peak, at the end
   double warmup = 0.05;             // below 1: share of all steps; else steps

@@ -108,6 +108,8 @@ TEST(TrainConfig, ValidateNamesTheSetting) {
   expect_named([](TrainConfig& c) { c.model = "e2b"; }, "init");
   expect_named([](TrainConfig& c) { c.scheme = "q3_k"; }, "scheme");
   expect_named([](TrainConfig& c) { c.loss = "kl"; }, "teacher");
+  expect_named([](TrainConfig& c) { c.label_weight = 0.1; }, "label_weight");  // with loss ce
+  expect_named([](TrainConfig& c) { c.lr = 0.1, c.qat.anchor = 20; }, "anchor");
   expect_named([](TrainConfig& c) { c.max_tokens = 5; }, "max_steps");
   expect_named([](TrainConfig& c) { c.context = 1; }, "context");
   expect_named([](TrainConfig& c) { c.lr = -1; }, "lr");

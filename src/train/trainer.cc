@@ -164,7 +164,7 @@ Status Loop::prepare() {
   }
   total_steps_ = total_steps(config_, parts_.collectives->world_size());
   schedule_ = make_schedule(config_.schedule, total_steps_, config_.warmup, config_.lr_min_ratio, config_.decay_share);
-  loss_options_.ce_weight = config_.loss == "ce" ? 1 : 0;
+  loss_options_.ce_weight = config_.loss == "ce" ? 1 : config_.label_weight;
   loss_options_.kl_weight = config_.loss == "kl" ? 1 : 0;
   loss_options_.softcap = model.logit_softcap;
   loss_options_.compute = parts_.student.options().compute;

@@ -174,6 +174,15 @@ TEST(Trainer, StudentEqualToItsTeacherHasNothingToLearn) {
   EXPECT_NEAR(steps[0].loss, 0, 1e-7);
   EXPECT_EQ(*steps[0].kl, steps[0].loss);
   EXPECT_NEAR(steps[0].grad_norm, 0, 1e-5);
+
+  TemporaryFolder other;  // with some weight on the labels there is: they are not the teacher's words
+  config.output_dir = other / "out";
+  config.label_weight = 0.25;
+  parts = tiny_parts(config);
+  parts.teacher = Graph::initialize(tiny_model(), config.seed, {});
+  steps = run_all(config, std::move(parts));
+  EXPECT_NEAR(steps[0].loss, 0.25 * steps[0].ce, 1e-5);
+  EXPECT_GT(steps[0].grad_norm, 1e-3);
 }
 
 TEST(Trainer, DistillationBringsTheStudentToItsTeacher) {
