@@ -93,6 +93,9 @@ def use(tmp, model, text):
     facet("quantize", "-m", model, "--scheme", "q5_9", "--out", tmp + "/x.gguf", code=2, says="unknown scheme")
     facet("quantize", "-m", model, "--method", "magic", "--out", tmp + "/x.gguf", code=2, says="magic")
     facet("quantize", "-m", model, "--scheme", "mobile", "--out", tmp + "/x.gguf", code=2, says="folder")
+    facet("quantize", "-m", model, "--scheme", "mobile", "--rule", "embed_token$=8", "--text", text, "-c", "32",
+          "--out", tmp + "/x", code=2, says="embed_token$")
+    facet("quantize", "-m", model, "--rule", "mlp=8", "--out", tmp + "/x.gguf", code=2, says="has no rules")
     facet("quantize", "-m", model, "--method", "gptq", "--out", tmp + "/x.gguf", code=2, says="--text")
     facet("quantize", "-m", model, "--method", "rtn", "--out", "/proc/nowhere/x.gguf", code=1)
     out = tmp + "/eval"
@@ -113,6 +116,7 @@ def use(tmp, model, text):
     facet("eval", "-m", out + "/q4_0.gguf", "--text", text, "-c", "32", "--max-windows", "3", "--reference", model,
           "--max-kld", "1e-9", code=4, says="--max-kld")
     facet("eval", "-m", model, "--text", tmp + "/none.txt", code=3)
+    facet("eval", "-m", model, "--text", text, "--scheme", "q4", code=2, says="q4")
     facet("eval", "-m", model, "--text", text, "--max-kld", "0.1", code=2, says="--reference")
     before = open(model + "/model.safetensors", "rb").read()
     facet("quantize", "-m", model, "--scheme", "mobile", "--method", "mse", *common, "--out", model, code=2, says="itself")
@@ -132,18 +136,20 @@ def train(tmp, model, text):
     facet("train", *common, "--max-steps", "4", "--scheme", "mobile", "--loss", "kl", "--teacher", model, "--output-dir", run)
     check(os.path.exists(run + "/last-mobile/model.safetensors"), "training exports the mobile model")
     facet("run", "-m", run + "/last-mobile", "-p", "hello", "-n", "3")
-    # Ctrl-C: saved, exit 130, and the run goes on from there.
-    process = subprocess.Popen([FACET, "train", *common, "--max-steps", "100000", "--output-dir", tmp + "/long"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    log = tmp + "/long/log.jsonl"
-    for _ in range(600):
-        if os.path.exists(log) and '"step"' in open(log).read():
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
-    check(process.returncode == 130, f"Ctrl-C ends with {process.returncode}, expected 130")
-    check(os.path.isdir(tmp + "/long/state"), "Ctrl-C saves")
+    # Ctrl-C and a polite kill: saved, exit 130.
+    for sent in (signal.SIGINT, signal.SIGTERM):
+        out = f"{tmp}/{sent.name}"
+        process = subprocess.Popen([FACET, "train", *common, "--max-steps", "100000", "--output-dir", out],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        log = out + "/log.jsonl"
+        for _ in range(600):
+            if os.path.exists(log) and '"step"' in open(log).read():
+                break
+            time.sleep(0.1)
+        process.send_signal(sent)
+        process.communicate(timeout=120)
+        check(process.returncode == 130, f"{sent.name} ends with {process.returncode}, expected 130")
+        check(os.path.isdir(out + "/state"), f"{sent.name} saves")
 
 
 def main():

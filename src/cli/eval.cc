@@ -114,7 +114,8 @@ void add_eval(CLI::App& app, Status& status) {
   option(verb, "--max-windows", flags->max_windows, "stop after this many windows (0: the whole text)");
   option(verb, "--max-tasks", flags->max_tasks, "stop after this many tasks (0: all)");
   option(verb, "--label", flags->label, "tells arms of one scheme and method apart in a report");
-  option(verb, "--scheme", flags->scheme, "overrides what the model says of its scheme");
+  option(verb, "--scheme", flags->scheme, "overrides what the model says of its scheme")
+      ->check(CLI::IsMember({"none", "q8_0", "q4_0", "mobile"}));
   option(verb, "--method", flags->method, "overrides what the model says of its method");
   option(verb, "--max-kld", flags->max_kld, "fail (exit 4) when the mean KL is above");
   option(verb, "--min-top1", flags->min_top1, "fail (exit 4) when the top-1 agreement is below");

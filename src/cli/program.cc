@@ -11,10 +11,11 @@ std::atomic<bool> interrupted{false};
 
 namespace {
 
-// First Ctrl-C: ask the work to stop.  Second: the default action, at once.
+// First Ctrl-C (or SIGTERM): ask the work to stop and save.  Second: the default action, at once.
 void on_interrupt(int) {
   interrupted = true;
   std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
 }
 
 int fail(const Status& status) {
@@ -71,6 +72,7 @@ int run(int argc, char** argv, const Program& program) {
 
 int run_program(int argc, char** argv, const Program& program) {
   std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, not a death
   try {
     return run(argc, argv, program);

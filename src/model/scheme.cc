@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "quant/codec.h"
@@ -46,6 +47,31 @@ std::vector<BitRule> default_mobile_rules(const GemmaConfig& config) {
   rules.push_back({R"(layers\.\d+\.per_layer_input_gate$)", 8});
   rules.push_back({R"(layers\.\d+\.per_layer_projection$)", 8});
   return rules;
+}
+
+Status check_rules(const Scheme& scheme, const GemmaConfig& config) {
+  if (scheme.rules.empty()) return {};
+  if (scheme.kind != Scheme::Kind::kMobile)
+    return invalid_argument(fmt::format("rule '{}': the scheme {} has no rules, only mobile has",
+                                        scheme.rules.front().pattern, name_of(scheme.kind)));
+  std::vector<TensorSpec> specs = tensor_specs(config);
+  for (const BitRule& rule : scheme.rules) {
+    if (rule.bits != 0 && rule.bits != 2 && rule.bits != 4 && rule.bits != 8)
+      return invalid_argument(fmt::format("rule '{}': {} bits asked for, the mobile scheme has 2, 4 and 8 (0 = float)",
+                                          rule.pattern, rule.bits));
+    try {
+      std::regex pattern(rule.pattern);
+      bool found = std::any_of(specs.begin(), specs.end(), [&](const TensorSpec& spec) {
+        return spec.is_matrix && std::regex_search(module_name(spec), pattern);
+      });
+      if (!found)
+        return invalid_argument(fmt::format("rule '{}' matches no matrix of this model; names are such as {}",
+                                            rule.pattern, module_name(specs.front())));
+    } catch (const std::regex_error&) {
+      return invalid_argument("rule '" + rule.pattern + "' is not a regular expression");
+    }
+  }
+  return {};
 }
 
 Result<DType> dtype_for(const Scheme& scheme, const GemmaConfig& config, const TensorSpec& spec, DType float_type) {

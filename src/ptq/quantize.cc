@@ -293,6 +293,7 @@ std::string_view name_of(PtqMethod method) {
 }
 
 Result<PtqResult> quantize_checkpoint(const Checkpoint& model, const PtqOptions& options) {
+  FACET_TRY(check_rules(options.scheme, model.config));
   return Quantizer(model, options).run();
 }
 

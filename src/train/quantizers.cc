@@ -60,6 +60,7 @@ Tensor search_log_scales(const Tensor& w, int groups, int bits) {
 }  // namespace
 
 Result<std::unique_ptr<QuantizerSet>> QuantizerSet::create(const Graph& graph, const QatOptions& options) {
+  FACET_TRY(check_rules(options.scheme, graph.config()));
   auto set = std::unique_ptr<QuantizerSet>(new QuantizerSet(graph.config(), options));
   for (const TensorSpec& spec : tensor_specs(graph.config())) {
     FACET_ASSIGN(DType dtype, dtype_for(options.scheme, graph.config(), spec, DType::kF32));
