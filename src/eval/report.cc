@@ -49,6 +49,11 @@ struct Arm {
   double ppl(std::span<const int> indices) const { return std::exp(sum(nll, indices) / sum(tokens, indices)); }
 };
 
+// The arms of one scheme and label; null = not run.
+struct Arms {
+  const EvalRecord *plain = nullptr, *best = nullptr, *qat = nullptr;
+};
+
 Recovery recovery(const EvalRecord& qat, const EvalRecord& ptq, const EvalRecord& reference) {
   Arm q(qat), p(ptq), f(reference);
   auto n = static_cast<int>(q.tokens.size());
@@ -139,27 +144,33 @@ Result<Report> build_report(const std::string& folder) {
   for (const EvalRecord& r : report.rows)
     if (r.scheme == "none" && r.method == "float" && r.label.empty()) reference = &r;
   for (const char* scheme : {"q4_0", "mobile"}) {
-    const EvalRecord *plain = nullptr, *best = nullptr, *qat = nullptr;
     std::string plain_method = std::string(scheme) == "q4_0" ? "rtn" : "mse";
-    for (const EvalRecord& r : report.rows) {
-      if (r.scheme != scheme) continue;
-      if (r.method == "qat") {
-        if (r.label.empty()) qat = &r;
-        continue;
+    auto arms_of = [&](const std::string& label) {
+      Arms arms;
+      for (const EvalRecord& r : report.rows) {
+        if (r.scheme != scheme || r.label != label) continue;
+        if (r.method == "qat") arms.qat = &r;
+        if (r.method == plain_method) arms.plain = &r;
+        if (r.method != "qat" && (!arms.best || mean_kl(r) < mean_kl(*arms.best))) arms.best = &r;
       }
-      if (r.label.empty() && r.method == plain_method) plain = &r;
-      if (r.label.empty() && (!best || mean_kl(r) < mean_kl(*best))) best = &r;
-    }
-    if (!reference || !plain || !best || !qat || qat->references.empty()) continue;
+      return arms;
+    };
+    const Arms main = arms_of("");
+    if (!reference || !main.plain || !main.best || !main.qat || main.qat->references.empty()) continue;
     SchemeSummary s;
     s.scheme = scheme;
     s.plain_method = plain_method;
-    s.best_ptq_method = best->method;
-    s.against_plain = recovery(*qat, *plain, *reference);
-    s.against_best = recovery(*qat, *best, *reference);
-    for (const EvalRecord& r : report.rows)
-      if (r.scheme == scheme && r.method == "qat" && !r.label.empty())
-        s.others_against_best[r.label] = recovery(r, *best, *reference);
+    s.best_ptq_method = main.best->method;
+    s.against_plain = recovery(*main.qat, *main.plain, *reference);
+    s.against_best = recovery(*main.qat, *main.best, *reference);
+    for (const EvalRecord& r : report.rows) {
+      if (r.scheme != scheme || r.method != "qat" || r.label.empty()) continue;
+      Arms ptq = arms_of(r.label);
+      if (!ptq.best) ptq = main;
+      LabelledArm arm{r.label, ptq.best->method, {}, recovery(r, *ptq.best, *reference)};
+      if (ptq.plain) arm.against_plain = recovery(r, *ptq.plain, *reference);
+      s.others.push_back(std::move(arm));
+    }
     report.summaries.push_back(std::move(s));
   }
   return report;
@@ -215,9 +226,16 @@ std::string report_json(const Report& report) {
           {"best_ptq", interval(s.against_best.ppl_won_back_interval)}}},
         {"ppl_won_back_meaningful",
          {{s.plain_method, s.against_plain.ppl_meaningful}, {"best_ptq", s.against_best.ppl_meaningful}}}};
-    for (const auto& [label, r] : s.others_against_best)
-      out["intervals"][s.scheme]["other_qat_arms"][label] = {{"kl_cut_best_ptq", r.kl_cut},
-                                                             {"interval", interval(r.kl_cut_interval)}};
+    for (const LabelledArm& arm : s.others) {
+      json& to = out["intervals"][s.scheme]["other_qat_arms"][arm.label];
+      auto add = [&](const std::string& against, const Recovery& r) {
+        to["kl_cut"][against] = r.kl_cut;
+        to["interval"][against] = interval(r.kl_cut_interval);
+      };
+      to["best_ptq_method"] = arm.best_ptq_method;
+      add("best_ptq", arm.against_best);
+      if (arm.against_plain) add(s.plain_method, *arm.against_plain);
+    }
   }
   return out.dump(1) + "\n";
 }
@@ -239,8 +257,8 @@ std::string report_table(const Report& report) {
                    double(r.peak_rss_bytes) / 1e6, r.tokens_per_second);
   }
   for (const SchemeSummary& s : report.summaries) {
-    auto line = [&](const std::string& against, const Recovery& r) {
-      fmt::format_to(to, "{}: QAT cuts KL by {:.1f} % [{:.1f}, {:.1f}] against {}", s.scheme, 100 * r.kl_cut,
+    auto line = [&](const std::string& against, const Recovery& r, const std::string& label = "") {
+      fmt::format_to(to, "{}: QAT{} cuts KL by {:.1f} % [{:.1f}, {:.1f}] against {}", s.scheme, label, 100 * r.kl_cut,
                      100 * r.kl_cut_interval.low, 100 * r.kl_cut_interval.high, against);
       if (r.ppl_meaningful)
         fmt::format_to(to, "; wins back {:.0f} % [{:.0f}, {:.0f}] of its perplexity loss", 100 * r.ppl_won_back,
@@ -249,6 +267,10 @@ std::string report_table(const Report& report) {
     };
     line(s.plain_method, s.against_plain);
     line("the best PTQ (" + s.best_ptq_method + ")", s.against_best);
+    for (const LabelledArm& arm : s.others) {
+      if (arm.against_plain) line(s.plain_method, *arm.against_plain, " (" + arm.label + ")");
+      line("the best PTQ (" + arm.best_ptq_method + ")", arm.against_best, " (" + arm.label + ")");
+    }
   }
   return fmt::to_string(out);
 }

@@ -1,7 +1,7 @@
 // report.h: many evaluation records in, one honest page out.
 #pragma once
 
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,11 +21,18 @@ struct Recovery {
   bool ppl_meaningful = false;  // the PTQ loss exceeds three standard errors; otherwise the share is noise
 };
 
+// A QAT arm with a label (another seed, another head).  It is compared with the PTQ arms of the same label where there
+// are any, else with those that have none.
+struct LabelledArm {
+  std::string label, best_ptq_method;
+  std::optional<Recovery> against_plain;  // none: the plain method was not run under that label
+  Recovery against_best;
+};
+
 struct SchemeSummary {
   std::string scheme, plain_method, best_ptq_method;  // "q4_0": rtn; "mobile": mse
   Recovery against_plain, against_best;               // of the QAT arm without a label
-  // Every extra QAT arm (other seeds, other heads) by label.
-  std::map<std::string, Recovery> others_against_best;
+  std::vector<LabelledArm> others;
 };
 
 struct Curve {

@@ -221,7 +221,10 @@ std::string report_html(const Report& report) {
       };
       row(s.plain_method, s.against_plain);
       row("best PTQ: " + s.best_ptq_method, s.against_best);
-      for (const auto& [label, r] : s.others_against_best) row(label + " against best PTQ", r);
+      for (const LabelledArm& arm : s.others) {
+        if (arm.against_plain) row(s.plain_method + " (QAT: " + arm.label + ")", *arm.against_plain);
+        row("best PTQ: " + arm.best_ptq_method + " (QAT: " + arm.label + ")", arm.against_best);
+      }
     }
     fmt::format_to(to, "</table><p>KL cut = 1 - KL(QAT) / KL(PTQ). Intervals: paired bootstrap over windows.</p>");
   }

@@ -92,6 +92,36 @@ TEST_F(ReportTest, SharesWonBack) {
   EXPECT_NE(report_table(*report).find("QAT cuts KL by 50.0 %"), std::string::npos);
 }
 
+TEST_F(ReportTest, ALabelledArmMeetsItsOwnLabelFirst) {
+  auto labelled = [](EvalRecord r, const char* label) {
+    r.label = label;
+    return r;
+  };
+  put("float", arm("none", "float", 3.0, 0));
+  put("mse", arm("mobile", "mse", 3.10, 0.010));
+  put("gptq", arm("mobile", "gptq", 3.05, 0.006));
+  put("qat", arm("mobile", "qat", 3.02, 0.003));
+  put("seed2", labelled(arm("mobile", "qat", 3.02, 0.002), "seed 2"));
+  put("h8-gptq", labelled(arm("mobile", "gptq", 3.01, 0.002), "head 8"));
+  put("h8-qat", labelled(arm("mobile", "qat", 3.01, 0.001), "head 8"));
+  auto report = build_report(folder_.string());
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  ASSERT_EQ(report->summaries.size(), 1u);
+  const std::vector<LabelledArm>& others = report->summaries[0].others;
+  ASSERT_EQ(others.size(), 2u);
+  EXPECT_EQ(others[0].label, "head 8");
+  EXPECT_NEAR(others[0].against_best.kl_cut, 0.5, 1e-9);
+  EXPECT_FALSE(others[0].against_plain.has_value());
+  EXPECT_EQ(others[1].label, "seed 2");
+  EXPECT_NEAR(others[1].against_best.kl_cut, 1 - 0.002 / 0.006, 1e-9);
+  EXPECT_NEAR(others[1].against_plain->kl_cut, 0.8, 1e-9);
+  EXPECT_NEAR(report->summaries[0].against_best.kl_cut, 0.5, 1e-9);
+  auto json = nlohmann::json::parse(report_json(*report));
+  EXPECT_NEAR(json["intervals"]["mobile"]["other_qat_arms"]["seed 2"]["kl_cut"]["mse"].get<double>(), 0.8, 1e-9);
+  EXPECT_NE(report_table(*report).find("QAT (head 8) cuts KL by 50.0 %"), std::string::npos);
+  EXPECT_NE(report_html(*report).find("QAT: seed 2"), std::string::npos);
+}
+
 TEST_F(ReportTest, ShowsValidationsAndEachArmsOwnFloat) {
   put("float", arm("none", "float", 3.0, 0));
   EvalRecord qat = arm("q4_0", "qat", 3.02, 0.003);
