@@ -6,6 +6,7 @@
 #include "cli/progress.h"
 #include "eval/measure.h"
 #include "eval/record.h"
+#include "model/scheme.h"
 
 namespace facet::cli {
 namespace {
@@ -39,6 +40,7 @@ Status check_gates(const EvalFlags& flags, const EvalRecord& record) {
 Status run_eval(const EvalFlags& flags) {
   if ((flags.max_kld > 0 || flags.min_top1 > 0) && flags.references.empty())
     return invalid_argument("--max-kld and --min-top1 compare with a --reference; give one");
+  if (!flags.scheme.empty()) FACET_TRY(parse_scheme(flags.scheme).status());
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   EvalRecord record;
   record.path = path;
@@ -114,8 +116,7 @@ void add_eval(CLI::App& app, Status& status) {
   option(verb, "--max-windows", flags->max_windows, "stop after this many windows (0: the whole text)");
   option(verb, "--max-tasks", flags->max_tasks, "stop after this many tasks (0: all)");
   option(verb, "--label", flags->label, "tells arms of one scheme and method apart in a report");
-  option(verb, "--scheme", flags->scheme, "overrides what the model says of its scheme")
-      ->check(CLI::IsMember({"none", "q8_0", "q4_0", "mobile"}));
+  option(verb, "--scheme", flags->scheme, "overrides what the model says of its scheme");
   option(verb, "--method", flags->method, "overrides what the model says of its method");
   option(verb, "--max-kld", flags->max_kld, "fail (exit 4) when the mean KL is above");
   option(verb, "--min-top1", flags->min_top1, "fail (exit 4) when the top-1 agreement is below");

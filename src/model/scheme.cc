@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <regex>
 
 #include "quant/codec.h"
@@ -49,27 +48,34 @@ std::vector<BitRule> default_mobile_rules(const GemmaConfig& config) {
   return rules;
 }
 
+namespace {
+
+Result<bool> speaks_of(const BitRule& rule, const std::string& module) {
+  try {
+    return std::regex_search(module, std::regex(rule.pattern));
+  } catch (const std::regex_error&) {
+    return invalid_argument("rule '" + rule.pattern + "' is not a regular expression");
+  }
+}
+
+}  // namespace
+
 Status check_rules(const Scheme& scheme, const GemmaConfig& config) {
   if (scheme.rules.empty()) return {};
   if (scheme.kind != Scheme::Kind::kMobile)
     return invalid_argument(fmt::format("rule '{}': the scheme {} has no rules, only mobile has",
                                         scheme.rules.front().pattern, name_of(scheme.kind)));
-  std::vector<TensorSpec> specs = tensor_specs(config);
+  const std::vector<TensorSpec> specs = tensor_specs(config);
   for (const BitRule& rule : scheme.rules) {
-    if (rule.bits != 0 && rule.bits != 2 && rule.bits != 4 && rule.bits != 8)
-      return invalid_argument(fmt::format("rule '{}': {} bits asked for, the mobile scheme has 2, 4 and 8 (0 = float)",
-                                          rule.pattern, rule.bits));
-    try {
-      std::regex pattern(rule.pattern);
-      bool found = std::any_of(specs.begin(), specs.end(), [&](const TensorSpec& spec) {
-        return spec.is_matrix && std::regex_search(module_name(spec), pattern);
-      });
-      if (!found)
-        return invalid_argument(fmt::format("rule '{}' matches no matrix of this model; names are such as {}",
-                                            rule.pattern, module_name(specs.front())));
-    } catch (const std::regex_error&) {
-      return invalid_argument("rule '" + rule.pattern + "' is not a regular expression");
+    bool found = false;
+    for (const TensorSpec& spec : specs) {
+      if (!spec.is_matrix) continue;
+      FACET_ASSIGN(found, speaks_of(rule, module_name(spec)));
+      if (found) break;
     }
+    if (!found)
+      return invalid_argument(fmt::format("rule '{}' matches no matrix of this model; names are such as {}",
+                                          rule.pattern, module_name(specs.front())));
   }
   return {};
 }
@@ -93,11 +99,8 @@ Result<DType> dtype_for(const Scheme& scheme, const GemmaConfig& config, const T
   std::string module = module_name(spec);
   auto decide = [&](const std::vector<BitRule>& rules) -> Result<int> {
     for (const BitRule& rule : rules) {
-      try {
-        if (std::regex_search(module, std::regex(rule.pattern))) return rule.bits;
-      } catch (const std::regex_error&) {
-        return invalid_argument("rule '" + rule.pattern + "' is not a regular expression");
-      }
+      FACET_ASSIGN(bool found, speaks_of(rule, module));
+      if (found) return rule.bits;
     }
     return -1;
   };

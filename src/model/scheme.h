@@ -30,8 +30,8 @@ std::string_view name_of(Scheme::Kind kind);
 // projection, router and norms float.  E4B-like presets (no double-wide MLP): MLP 4 throughout, PLE table 2.
 std::vector<BitRule> default_mobile_rules(const GemmaConfig& config);
 
-// kInvalidArgument, naming the rule: not a regular expression, bits other than 0, 2, 4 and 8, found in no matrix of the
-// model (a typing error that would otherwise pass in silence), or a scheme that has no rules.
+// kInvalidArgument, naming the rule: not a regular expression, found in no matrix of the model (a typing error that
+// would otherwise pass in silence), or a scheme that has no rules.  dtype_for() refuses bits that the scheme lacks.
 Status check_rules(const Scheme& scheme, const GemmaConfig& config);
 
 // The stored type of one tensor under a scheme; kF32 / the source's own float type for what stays float (`float_type`).

@@ -25,6 +25,7 @@ struct QatOptions {
   int calibration_windows = 64;  // of the training text, per calibration
   // lambda of the decoupled pull of every matrix to where it began, w -= lr * lambda * (w - w0): keeps directions in
   // which the gradient is only noise from walking away from their nearest codes (L2-SP, Li et al. 2018; docs/qat.md).
+  // Costs one more f32 copy of the matrices, in memory and in the resume state.
   double anchor = 0.0;
   double dampening = 0.0;  // lambda of the decoupled pull to the grid, times progress (12.2): 0.3 is a good start
 };
