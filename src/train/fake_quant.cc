@@ -1,7 +1,5 @@
 #include "train/fake_quant.h"
 
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <span>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "quant/q4_0.h"
 #include "quant/row_int.h"
 #include "quant/static_int8.h"
+#include "train/parallel.h"
 
 namespace facet::train {
 namespace {
@@ -31,7 +30,7 @@ template <typename Body>
 void for_pieces(std::int64_t n, std::int64_t unit, const Body& body) {
   std::int64_t piece = std::max<std::int64_t>(unit, kPiece / unit * unit);
   std::int64_t pieces = (n + piece - 1) / piece;
-  at::parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto p = begin; p < end; ++p) body(p * piece, std::min(piece, n - p * piece));
   });
 }

@@ -1,7 +1,5 @@
 #include "train/loss.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -9,6 +7,7 @@
 #include "train/cpu/gemm.h"
 #include "train/cpu/kernels.h"
 #include "train/ops_common.h"
+#include "train/parallel.h"
 
 namespace facet::train {
 namespace {
@@ -77,7 +76,7 @@ void fast_chunk(const Problem& problem, const FastTeacher& teacher, std::int64_t
     }
   }
   const std::int64_t* labels = problem.labels.data_ptr<std::int64_t>();
-  at::parallel_for(0, count, 4, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, count, 4, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
       if (!problem.counts(first + i)) {
         std::fill_n(z + i * vocabulary, vocabulary, 0.0f);

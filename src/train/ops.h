@@ -1,6 +1,6 @@
 // ops.h: the fused operators of the training graph.
 // On the CPU in f32 each has hand-written forward and backward loops (gemm.h, vector_kernels.h), split over
-// at::parallel_for by shape: results do not depend on the number of threads.  Every other device or type takes the same
+// parallel_for by shape: results do not depend on the number of threads.  Every other device or type takes the same
 // formulas composed from ATen (ops_aten.h), which the tests also use as the slow twin.  Formulas:
 // spec/qat-training.md 3.
 #pragma once

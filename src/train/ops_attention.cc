@@ -164,7 +164,7 @@ struct Task {
 template <typename Body>
 void for_tasks(const Shape& s, const Body& body) {
   Task task(cpu::kernels(), s);
-  at::parallel_for(0, s.batch * s.kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, s.batch * s.kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i) {
       std::int64_t sequence = i / s.kv_heads, head = i % s.kv_heads;
       body(task, sequence * s.tokens * s.heads * s.size + head * s.group() * s.size,

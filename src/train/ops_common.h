@@ -1,12 +1,11 @@
 // ops_common.h: what the sources of ops.h share.
 #pragma once
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 
+#include "train/parallel.h"
 #include "train/torch.h"
 
 namespace facet::train::ops {
@@ -26,7 +25,7 @@ inline float* floats_or_null(const torch::Tensor& t) { return t.defined() ? t.da
 template <typename Body>
 void for_pieces(std::int64_t n, std::int64_t piece, const Body& body) {
   std::int64_t pieces = (n + piece - 1) / piece;
-  at::parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, pieces, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto p = begin; p < end; ++p) body(p * piece, std::min(n, (p + 1) * piece));
   });
 }

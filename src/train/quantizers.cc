@@ -10,6 +10,7 @@
 #include "quant/codec.h"
 #include "quant/scale_search.h"
 #include "train/fake_quant.h"
+#include "train/parallel.h"
 
 namespace facet::train {
 namespace {
@@ -50,7 +51,7 @@ Tensor search_log_scales(const Tensor& w, int groups, int bits) {
   std::int64_t cols = w.size(-1), rows = w.numel() / cols, size = cols / groups;
   std::vector<float> out(static_cast<std::size_t>(rows * groups));
   auto values = floats(w);
-  at::parallel_for(0, rows * groups, 16, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, rows * groups, 16, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = begin; i < end; ++i)
       out[i] = std::log(search_group_scale(values.subspan(static_cast<std::size_t>(i * size), size), bits));
   });

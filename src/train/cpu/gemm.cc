@@ -1,7 +1,5 @@
 #include "train/cpu/gemm.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <utility>
 
 #include "train/cpu/kernels.h"
+#include "train/parallel.h"
 
 namespace facet::train::cpu {
 namespace {
@@ -58,17 +57,17 @@ void product(const Words& words, float* c, std::ptrdiff_t c_row, std::ptrdiff_t 
     auto* packed = reinterpret_cast<Word*>(scratch(Scratch::kPackedB, static_cast<std::size_t>(panels * nr * k_words)));
     // Runs of k, all panels of each: rows of b are read once, along memory.
     std::int64_t runs = (k + kPackRun - 1) / kPackRun;
-    at::parallel_for(0, runs, std::max<std::int64_t>(1, 32768 / (kPackRun * nr * panels)),
-                     [&](std::int64_t begin, std::int64_t end) {
-                       for (auto run = begin; run < end; ++run) {
-                         std::int64_t p = run * kPackRun;
-                         auto depth = static_cast<int>(std::min(kPackRun, k - p));
-                         for (std::int64_t q = 0; q < panels; ++q)
-                           words.f.pack_b(packed + q * nr * k_words + p / Words::kPerWord * nr,
-                                          b.data + p * b.row + (first + q * nr) * b.col, b.row, b.col, depth,
-                                          static_cast<int>(std::min(nr, columns - q * nr)));
-                       }
-                     });
+    parallel_for(0, runs, std::max<std::int64_t>(1, 32768 / (kPackRun * nr * panels)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (auto run = begin; run < end; ++run) {
+                     std::int64_t p = run * kPackRun;
+                     auto depth = static_cast<int>(std::min(kPackRun, k - p));
+                     for (std::int64_t q = 0; q < panels; ++q)
+                       words.f.pack_b(packed + q * nr * k_words + p / Words::kPerWord * nr,
+                                      b.data + p * b.row + (first + q * nr) * b.col, b.row, b.col, depth,
+                                      static_cast<int>(std::min(nr, columns - q * nr)));
+                   }
+                 });
 
     // Tasks are blocks of rows by groups of panels.  Where a lies right as it is, outputs of few rows are cut by
     // columns first: thin row blocks would stream all of b past too little work.  Where it must be gathered, columns
@@ -81,7 +80,7 @@ void product(const Words& words, float* c, std::ptrdiff_t c_row, std::ptrdiff_t 
     while (!enough() && group > 2) group = (group + 1) / 2;
     std::int64_t row_blocks = (m + rows - 1) / rows;
     std::int64_t groups = (panels + group - 1) / group;
-    at::parallel_for(0, row_blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, row_blocks * groups, 1, [&](std::int64_t begin, std::int64_t end) {
       for (auto task = begin; task < end; ++task) {
         std::int64_t i = task / groups * rows, j = task % groups * group * nr;
         auto task_rows = static_cast<int>(std::min(rows, m - i));

@@ -1,5 +1,5 @@
-// gemm.h: products of f32 matrices on the CPU, split over at::parallel_for.
-// Why ours and not BLAS: OpenBLAS's own threads fight at::parallel_for's, it changes the order of its sums with the
+// gemm.h: products of f32 matrices on the CPU, split over parallel_for.
+// Why ours and not BLAS: OpenBLAS's own threads fight parallel_for's, it changes the order of its sums with the
 // number of threads, and it runs generic kernels on CPUs younger than itself.
 #pragma once
 
