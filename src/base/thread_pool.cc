@@ -3,78 +3,138 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
+#include <atomic>
 #include <thread>
 #include <vector>
 
 #include "base/check.h"
 
 namespace facet {
+namespace {
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits up to some 50 microseconds for `ready`; whether it came.  A step of a model is hundreds of short loops with a
+// microsecond of other work between them: threads that slept there would cost more than they bring.  The second half
+// lets others run, in case the core is not ours alone.
+template <typename Ready>
+bool spin_until(int spins, const Ready& ready) {
+  for (int i = 0; i < spins; ++i) {
+    if (ready()) return true;
+    if (i > spins / 2 && i % 32 == 0)
+      std::this_thread::yield();
+    else
+      relax();
+  }
+  return ready();
+}
+constexpr int kSpins = 2000;
+
+// What a thread may take next, in one word, so that taking is one compare-and-swap: which loop this is, its number of
+// pieces, and the next of them.
+struct Ticket {
+  std::uint32_t loop;
+  std::uint16_t pieces, next;
+
+  static Ticket of(std::uint64_t word) {
+    return {static_cast<std::uint32_t>(word >> 32), static_cast<std::uint16_t>(word >> 16),
+            static_cast<std::uint16_t>(word)};
+  }
+  std::uint64_t word() const { return std::uint64_t{loop} << 32 | std::uint64_t{pieces} << 16 | next; }
+};
+
+}  // namespace
 
 struct ThreadPool::State {
-  std::mutex mutex;
-  std::condition_variable start, done;
-  std::vector<std::thread> workers;
+  // Written before a loop begins, read by those who hold a piece of it: the loop cannot end while they do.
   const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
   std::int64_t n = 0;
-  int pieces = 0, next = 0, running = 0;
-  std::uint64_t generation = 0;
-  bool stop = false;
 
-  // Takes pieces until none is left.  Called with the lock held; returns with it held.
-  void work(std::unique_lock<std::mutex>& lock) {
-    while (next < pieces) {
-      int piece = next++;
-      ++running;
-      lock.unlock();
-      (*body)(n * piece / pieces, n * (piece + 1) / pieces);
-      lock.lock();
-      --running;
+  alignas(64) std::atomic<std::uint64_t> ticket{0};
+  alignas(64) std::atomic<int> done{0};  // pieces of the present loop
+  alignas(64) std::atomic<int> wake{0};  // changes whenever sleepers must look again
+  std::atomic<int> sleepers{0};
+  std::atomic<bool> stop{false};
+  int spins = 0;
+  std::vector<std::thread> workers;
+
+  bool has_work() const {
+    const Ticket t = Ticket::of(ticket.load(std::memory_order_seq_cst));
+    return t.next < t.pieces;
+  }
+
+  // Takes and runs pieces until none is left.
+  void work() {
+    std::uint64_t seen = ticket.load(std::memory_order_acquire);
+    while (true) {
+      const Ticket t = Ticket::of(seen);
+      if (t.next >= t.pieces) return;
+      if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) continue;
+      (*body)(n * t.next / t.pieces, n * (t.next + 1) / t.pieces);
+      if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == t.pieces) done.notify_one();
+      seen = ticket.load(std::memory_order_acquire);
     }
+  }
+
+  void run_worker() {
+    auto ready = [this] { return stop.load(std::memory_order_relaxed) || has_work(); };
+    while (true) {
+      if (!spin_until(spins, ready)) {
+        sleepers.fetch_add(1, std::memory_order_seq_cst);
+        // Either this sees the new loop, or the caller sees the sleeper.
+        for (int seen = wake.load(); !ready(); seen = wake.load()) wake.wait(seen);
+        sleepers.fetch_sub(1, std::memory_order_seq_cst);
+      }
+      if (stop.load(std::memory_order_relaxed)) return;
+      work();
+    }
+  }
+
+  void wake_sleepers() {
+    if (sleepers.load(std::memory_order_seq_cst) == 0) return;
+    wake.fetch_add(1);
+    wake.notify_all();
   }
 };
 
 ThreadPool::ThreadPool(int n_threads) : n_threads_(std::max(1, n_threads)), state_(std::make_unique<State>()) {
-  for (int i = 1; i < n_threads_; ++i) {
-    state_->workers.emplace_back([s = state_.get()] {
-      std::unique_lock lock(s->mutex);
-      std::uint64_t seen = 0;
-      while (true) {
-        s->start.wait(lock, [&] { return s->stop || s->generation != seen; });
-        if (s->stop) return;
-        seen = s->generation;
-        s->work(lock);
-        if (s->next >= s->pieces && s->running == 0) s->done.notify_one();
-      }
-    });
-  }
+  // With more threads than processors spinning takes time from those who work.
+  state_->spins = n_threads_ <= available_processors() ? kSpins : 0;
+  for (int i = 1; i < n_threads_; ++i) state_->workers.emplace_back([s = state_.get()] { s->run_worker(); });
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->start.notify_all();
+  state_->stop = true;
+  state_->wake.fetch_add(1);
+  state_->wake.notify_all();
   for (auto& worker : state_->workers) worker.join();
 }
 
 void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain,
-                              const std::function<void(std::int64_t, std::int64_t)>& body) {
+                              const std::function<void(std::int64_t, std::int64_t)>& body, int pieces_per_thread) {
   if (n <= 0) return;
-  auto pieces = static_cast<int>(std::min<std::int64_t>(n_threads_, n / std::max<std::int64_t>(1, grain)));
-  if (pieces <= 1) return body(0, n);
-  std::unique_lock lock(state_->mutex);
-  FACET_CHECK(state_->running == 0 && state_->next >= state_->pieces, "parallel_for is not reentrant");
-  state_->body = &body;
-  state_->n = n;
-  state_->pieces = pieces;
-  state_->next = 0;
-  ++state_->generation;
-  state_->start.notify_all();
-  state_->work(lock);
-  state_->done.wait(lock, [&] { return state_->running == 0; });
+  const std::int64_t most = std::min<std::int64_t>(std::int64_t{n_threads_} * pieces_per_thread, 0xffff);
+  const auto pieces = static_cast<int>(std::min(most, n / std::max<std::int64_t>(1, grain)));
+  if (pieces <= 1 || n_threads_ == 1) return body(0, n);
+  State& s = *state_;
+  const Ticket last = Ticket::of(s.ticket.load(std::memory_order_relaxed));
+  FACET_CHECK(last.next >= last.pieces, "parallel_for is not reentrant");
+  s.body = &body;
+  s.n = n;
+  s.done.store(0, std::memory_order_relaxed);
+  s.ticket.store(Ticket{last.loop + 1, static_cast<std::uint16_t>(pieces), 0}.word(), std::memory_order_seq_cst);
+  s.wake_sleepers();
+  s.work();
+  auto finished = [&] { return s.done.load(std::memory_order_acquire) == pieces; };
+  if (spin_until(s.spins, finished)) return;
+  for (int seen = s.done.load(std::memory_order_acquire); seen != pieces; seen = s.done.load(std::memory_order_acquire))
+    s.done.wait(seen, std::memory_order_acquire);
 }
 
 int available_processors() {

@@ -10,8 +10,10 @@ namespace facet {
 //   ThreadPool pool(4);
 //   pool.parallel_for(n, [&](std::int64_t begin, std::int64_t end) { ... });
 // One pool per process, passed in.  The caller's thread works too, so ThreadPool(1) starts no thread.  parallel_for may
-// be called from one thread at a time and must not be nested.  Work is cut by n alone into at most n_threads contiguous
-// pieces; a function whose result depends on where the cuts fall is a bug: reductions are split by shape.
+// be called from one thread at a time and must not be nested.  Work is cut by n alone into contiguous pieces, which
+// threads take as they come free; a function whose result depends on where the cuts fall is a bug: reductions are split
+// by shape.  A loop costs a microsecond or two while the threads are awake: they wait for the next one awake for some
+// 50 microseconds, then sleep.  Nothing is pinned.
 class ThreadPool {
  public:
   explicit ThreadPool(int n_threads);
@@ -19,8 +21,11 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   int n_threads() const { return n_threads_; }
-  // Runs body(begin, end) over [0, n) and returns when all pieces are done.  grain: smallest piece worth a thread.
-  void parallel_for(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body);
+  // Runs body(begin, end) over [0, n) and returns when all pieces are done: at most pieces_per_thread * n_threads(),
+  // none smaller than `grain`, the least that is worth a thread.  Several pieces for each thread even out threads of
+  // unequal speed, such as those that share their core with other programs.
+  void parallel_for(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body,
+                    int pieces_per_thread = 1);
 
  private:
   struct State;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 namespace facet {
@@ -19,6 +22,34 @@ TEST(ThreadPool, EveryIndexIsVisitedOnce) {
         for (int v : visits) ASSERT_EQ(v, round);
       }
     }
+  }
+}
+
+TEST(ThreadPool, SeveralPiecesForEachThreadCoverEveryIndexOnce) {
+  ThreadPool pool(3);
+  std::vector<int> visits(1000, 0);
+  std::atomic<int> calls = 0;
+  pool.parallel_for(
+      1000, 1,
+      [&](std::int64_t begin, std::int64_t end) {
+        ++calls;
+        for (auto i = begin; i < end; ++i) ++visits[i];
+      },
+      4);
+  EXPECT_EQ(calls, 12);
+  for (int v : visits) ASSERT_EQ(v, 1);
+}
+
+// Threads fall asleep between loops, or are awake, or are many more than processors: no loop may be lost.
+TEST(ThreadPool, SurvivesPausesAndOversubscription) {
+  for (int threads : {2, 4 * available_processors()}) {
+    ThreadPool pool(threads);
+    std::atomic<std::int64_t> sum = 0;
+    for (int round = 0; round < 300; ++round) {
+      if (round % 30 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      pool.parallel_for(64, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+    }
+    EXPECT_EQ(sum, 300 * 64);
   }
 }
 

@@ -1,12 +1,7 @@
 #include "eval/measure.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <fstream>
 #include <vector>
 
@@ -41,25 +36,7 @@ Result<Footprint> measure_here(const std::string& path, int threads, int n_promp
 }  // namespace
 
 Result<Footprint> measure_footprint(const std::string& path, int threads, int n_prompt, int n_generate) {
-  int ends[2];
-  if (::pipe(ends) != 0) return io_error(std::string("pipe: ") + std::strerror(errno));
-  pid_t child = ::fork();
-  if (child < 0) return no_resources(std::string("fork: ") + std::strerror(errno));
-  if (child == 0) {
-    ::close(ends[0]);
-    Result<Footprint> result = measure_here(path, threads, n_prompt, n_generate);
-    bool sent = result.ok() && ::write(ends[1], &*result, sizeof(Footprint)) == ssize_t(sizeof(Footprint));
-    ::_exit(sent ? 0 : 1);  // no destructors: the parent's state is not the child's to end
-  }
-  ::close(ends[1]);
-  Footprint footprint;
-  ssize_t got = ::read(ends[0], &footprint, sizeof footprint);
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (got != ssize_t(sizeof footprint) || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return internal_error(path + ": the measuring process failed");
-  return footprint;
+  return run_in_child<Footprint>([&] { return measure_here(path, threads, n_prompt, n_generate); });
 }
 
 }  // namespace facet
