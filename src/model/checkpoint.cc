@@ -43,8 +43,10 @@ Result<Tokenizer> load_tokenizer(const std::string& path) {
   return tokenizer;
 }
 
-Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
-  return path.ends_with(".gguf") ? save_gguf(path, checkpoint, tokenizer) : save_hf(path, checkpoint, tokenizer);
+Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                       const TensorStream& stream) {
+  return path.ends_with(".gguf") ? save_gguf(path, checkpoint, tokenizer, stream)
+                                 : save_hf(path, checkpoint, tokenizer, stream);
 }
 
 }  // namespace facet

@@ -1,8 +1,10 @@
 // checkpoint.h: a model as named tensors: where loaders, writers, PTQ, the trainer and the engine meet.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,14 +56,24 @@ Result<Checkpoint> load_checkpoint(const std::string& path);
 // The tokenizer that lies in the same place.
 Result<Tokenizer> load_tokenizer(const std::string& path);
 
+// Where bytes come from when they are written, for models that do not fit in memory: hands those of one tensor to
+// `write`, in order, in pieces of any size.  May be called more than once for a tensor.
+using ByteSink = std::function<Status(std::span<const std::byte>)>;
+using TensorStream = std::function<Status(const TensorSpec& spec, const ByteSink& write)>;
+
 // Writes config.json, generation_config.json, model.safetensors, tokenizer.json, tokenizer_config.json into `folder`
 // (made if missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.  A model
 // that was there is replaced only once everything is on the disk.
-Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
+// Here and below, a matrix (not a router) whose view has type, shape and row scales but no bytes gets them from
+// `stream`.
+Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+               const TensorStream& stream = {});
 // Writes one GGUF.  Row types are kUnsupported.  Loads in llama.cpp.
-Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
+Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                 const TensorStream& stream = {});
 // By the path's ending: ".gguf" or a folder.
-Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer);
+Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                       const TensorStream& stream = {});
 
 // Seeded random weights in the ranges a trained model has (norms around 1, layer scalars off 1, spread router logits):
 // for tests and benches.

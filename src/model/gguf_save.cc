@@ -122,7 +122,8 @@ bool is_stored_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role
 
 }  // namespace
 
-Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
+Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                 const TensorStream& stream) {
   const GemmaConfig& c = checkpoint.config;
   if (tokenizer.vocab_size() != c.vocab_size)
     return invalid_argument(fmt::format("{}: the tokenizer has {} tokens, the model {}: a GGUF needs them equal", path,
@@ -145,7 +146,12 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
   FACET_TRY(out.open(path));
   for (const TensorSpec& spec : specs) {
     const TensorView& view = checkpoint.tensors.at(spec.name);
-    FACET_TRY(is_stored_f32(spec) ? out.write(decode(view).bytes) : out.write(view.bytes));
+    if (is_stored_f32(spec))
+      FACET_TRY(out.write(decode(view).bytes));
+    else if (view.bytes.empty())
+      FACET_TRY(stream(spec, [&](std::span<const std::byte> piece) { return out.write(piece); }));
+    else
+      FACET_TRY(out.write(view.bytes));
   }
   FACET_TRY(out.write(divisors.bytes));
   return out.commit();

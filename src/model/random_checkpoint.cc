@@ -3,15 +3,10 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "model/checkpoint.h"
+#include "model/random_weights.h"
 #include "quant/codec.h"
 
 namespace facet {
-namespace {
-
-// Mean and spread of each kind of tensor, near what trained models show; matrices keep the variance of their input.
-struct Distribution {
-  float mean, deviation;
-};
 
 Distribution distribution_of(const TensorSpec& spec) {
   if (spec.is_matrix) {
@@ -38,7 +33,17 @@ Distribution distribution_of(const TensorSpec& spec) {
   }
 }
 
-}  // namespace
+float calming_factor(const TensorSpec& spec) {
+  switch (spec.role) {
+    case Role::kQNorm:
+      return 1.5f / std::sqrt(static_cast<float>(spec.shape[0]));
+    case Role::kPostAttnNorm:
+    case Role::kPostFfnNorm:
+      return 0.3f;
+    default:
+      return 1.0f;
+  }
+}
 
 Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
   FACET_CHECK(config.validate().ok(), "random_checkpoint needs a valid config");
@@ -58,10 +63,10 @@ Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
 Checkpoint calm_random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
   Checkpoint c = random_checkpoint(config, seed);
   for (const TensorSpec& spec : tensor_specs(config)) {
-    const bool is_post = spec.role == Role::kPostAttnNorm || spec.role == Role::kPostFfnNorm;
-    if (spec.role != Role::kQNorm && !is_post) continue;
+    const float factor = calming_factor(spec);
+    if (factor == 1.0f) continue;
     Tensor t = decode(c.tensors.at(spec.name));
-    for (float& v : t.floats()) v *= is_post ? 0.3f : 1.5f / std::sqrt(static_cast<float>(spec.shape[0]));
+    for (float& v : t.floats()) v *= factor;
     c.set(spec.name, std::move(t));
   }
   return c;

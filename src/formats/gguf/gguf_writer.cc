@@ -139,10 +139,14 @@ Status GgufWriter::open(const std::string& path) {
 
 Status GgufWriter::write(std::span<const std::byte> bytes) {
   FACET_CHECK(n_written_ < tensors_.size(), "more tensors written than announced");
-  FACET_CHECK(bytes.size() == tensors_[n_written_].size_bytes, "a tensor of another size was announced");
-  ++n_written_;
+  const std::uint64_t size_bytes = tensors_[n_written_].size_bytes;
+  bytes_of_next_ += bytes.size();
+  FACET_CHECK(bytes_of_next_ <= size_bytes, "a smaller tensor was announced");
   FACET_TRY(file_.write(bytes));
-  return file_.write_zeros((alignment_ - bytes.size() % alignment_) % alignment_);
+  if (bytes_of_next_ < size_bytes) return {};
+  ++n_written_;
+  bytes_of_next_ = 0;
+  return file_.write_zeros((alignment_ - size_bytes % alignment_) % alignment_);
 }
 
 Status GgufWriter::commit() {

@@ -21,7 +21,7 @@ namespace facet {
 //   out.add("gemma4.block_count", std::uint32_t{35});
 //   for (...) out.add_tensor(name, GgmlType::kQ4_0, {n_rows, n_cols});   // announces; data follows in this order
 //   FACET_TRY(out.open(path));                                           // writes the header
-//   for (...) FACET_TRY(out.write(bytes));                               // one call per tensor
+//   for (...) FACET_TRY(out.write(bytes));                               // each tensor in one piece or in several
 //   FACET_TRY(out.commit());                                             // the file appears at `path` only now
 //
 // What it writes, read_gguf reads: names, limits and shapes are held to the same rules.  Same calls, same bytes: a file
@@ -37,7 +37,8 @@ class GgufWriter {
   // kInvalidArgument: a duplicate or empty name, a name above 63 bytes, a bad shape or a limit passed, in the calls
   // above; else as AtomicFile.
   Status open(const std::string& path);
-  // The next announced tensor, whole; its size must be the announced one (FACET_CHECK).  Pads to the alignment.
+  // The next bytes of the announced tensors; a piece does not reach into the next tensor (FACET_CHECK).  Pads to the
+  // alignment behind each.
   Status write(std::span<const std::byte> bytes);
   // All announced tensors must have been written (FACET_CHECK).
   Status commit();
@@ -57,7 +58,8 @@ class GgufWriter {
   std::uint64_t alignment_ = 32;
   Status first_error_;  // of add()
   std::vector<Announced> tensors_;
-  std::size_t n_written_ = 0;
+  std::size_t n_written_ = 0;        // tensors, whole
+  std::uint64_t bytes_of_next_ = 0;  // of the one after them
 };
 
 }  // namespace facet

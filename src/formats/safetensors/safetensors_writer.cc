@@ -110,8 +110,12 @@ Status SafetensorsWriter::open(const std::string& path) {
 
 Status SafetensorsWriter::write(std::span<const std::byte> bytes) {
   FACET_CHECK(n_written_ < tensors_.size(), "more tensors written than announced");
-  FACET_CHECK(bytes.size() == tensors_[n_written_].size_bytes, "a tensor of another size was announced");
-  ++n_written_;
+  bytes_of_next_ += bytes.size();
+  FACET_CHECK(bytes_of_next_ <= tensors_[n_written_].size_bytes, "a smaller tensor was announced");
+  if (bytes_of_next_ == tensors_[n_written_].size_bytes) {
+    ++n_written_;
+    bytes_of_next_ = 0;
+  }
   return file_.write(bytes);
 }
 

@@ -34,7 +34,7 @@ class SafetensorsWriter {
   Status open(const std::string& path);
   // After open(): the names in the order their data is expected.
   const std::vector<std::string>& order() const { return order_; }
-  // The next tensor of order(), whole; its size must be the announced one (FACET_CHECK).
+  // The next bytes of the tensors of order(); a piece does not reach into the next tensor (FACET_CHECK).
   Status write(std::span<const std::byte> bytes);
   // All tensors must have been written (FACET_CHECK).
   Status commit();
@@ -52,7 +52,8 @@ class SafetensorsWriter {
   std::map<std::string, std::string> metadata_;
   std::vector<Announced> tensors_;
   std::vector<std::string> order_;
-  std::size_t n_written_ = 0;
+  std::size_t n_written_ = 0;        // tensors, whole
+  std::uint64_t bytes_of_next_ = 0;  // of the one after them
 };
 
 // A tensor to be written from memory.
