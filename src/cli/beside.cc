@@ -25,28 +25,27 @@ Status become(const std::string& program, const std::vector<std::string>& argume
   return unsupported(path + ": " + std::strerror(errno) + "; " + how_to_get_it);
 }
 
-// A verb whose flags the other program reads.
-void forward(CLI::App& app, Status& status, const char* verb, const char* about) {
-  CLI::App* stub = app.add_subcommand(verb, about)->prefix_command();
-  stub->set_help_flag();
-  stub->callback([stub, verb, &status] {
-    std::vector<std::string> arguments = stub->remaining();
-    arguments.insert(arguments.begin(), verb);
-    status = become("facet-train", arguments,
-                    "it belongs beside the facet binary (configure with -DFACET_TRAIN=ON, which needs libtorch)");
-  });
-}
-
 struct TokenizerFlags {
   std::string text, out, vocab_size = "4096";
 };
 
 }  // namespace
 
-void add_train(CLI::App& app, Status& status) {
-  forward(app, status, "train", "train a model: from scratch, on from a checkpoint, or quantization-aware");
+CLI::App* forward_to_train(CLI::App& app, const std::vector<std::string>& verbs, const char* about, Status& status) {
+  CLI::App* stub = app.add_subcommand(verbs.back(), about)->prefix_command();
+  stub->set_help_flag();
+  stub->callback([stub, verbs, &status] {
+    std::vector<std::string> arguments = stub->remaining();
+    arguments.insert(arguments.begin(), verbs.begin(), verbs.end());
+    status = become("facet-train", arguments,
+                    "it belongs beside the facet binary (configure with -DFACET_TRAIN=ON, which needs libtorch)");
+  });
+  return stub;
 }
-void add_bench(CLI::App& app, Status& status) { forward(app, status, "bench", "measure the speed of training"); }
+
+void add_train(CLI::App& app, Status& status) {
+  forward_to_train(app, {"train"}, "train a model: from scratch, on from a checkpoint, or quantization-aware", status);
+}
 
 void add_tokenizer(CLI::App& app, Status& status) {
   auto flags = std::make_shared<TokenizerFlags>();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/session.h"
 #include "facet/status.h"
 #include "text/tokenizer.h"
 
@@ -37,6 +38,7 @@ void add_data(CLI::App& app, Status& status);
 void add_tokenizer(CLI::App& app, Status& status);
 void add_tokenize(CLI::App& app, Status& status);
 void add_quantize(CLI::App& app, Status& status);
+void add_synth(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);
 void add_report(CLI::App& app, Status& status);
 void add_train(CLI::App& app, Status& status);
@@ -45,10 +47,17 @@ void add_bench(CLI::App& app, Status& status);
 void add_train_here(CLI::App& app, Status& status);
 void add_bench_here(CLI::App& app, Status& status);
 
+// A verb of facet-train, which reads its flags: `verbs` are the words that name it there, the last one here.
+CLI::App* forward_to_train(CLI::App& app, const std::vector<std::string>& verbs, const char* about, Status& status);
+
 // The model that ships with Facet: $FACET_BUILTIN_MODEL, else beside the installed binary, else in the source tree.
 Result<std::string> builtin_model_path();
 // `given` or, when empty, the built-in model.
 Result<std::string> model_path_or_builtin(const std::string& given);
+
+// "auto" "f32" "f16" "bf16" "i8", and back.
+Result<KvType> parse_kv_type(const std::string& name);
+std::string name_of(KvType type);
 
 // A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>
 // is the window's own.

@@ -44,6 +44,26 @@ Result<std::string> model_path_or_builtin(const std::string& given) {
   return builtin_model_path();
 }
 
+namespace {
+constexpr std::pair<const char*, KvType> kKvTypes[] = {{"auto", KvType::kAuto},
+                                                       {"f32", KvType::kF32},
+                                                       {"f16", KvType::kF16},
+                                                       {"bf16", KvType::kBF16},
+                                                       {"i8", KvType::kI8}};
+}  // namespace
+
+Result<KvType> parse_kv_type(const std::string& name) {
+  for (auto [known, type] : kKvTypes)
+    if (name == known) return type;
+  return invalid_argument("unknown cache type '" + name + "' (auto f32 f16 bf16 i8)");
+}
+
+std::string name_of(KvType type) {
+  for (auto [name, known] : kKvTypes)
+    if (type == known) return name;
+  return "";
+}
+
 std::vector<int> stream_of_documents(std::string_view text, const Tokenizer& tokenizer, int bos) {
   std::vector<int> ids;
   for (std::string_view document : split_documents(text)) {

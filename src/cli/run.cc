@@ -19,15 +19,6 @@ struct RunFlags {
        verbose = false;
 };
 
-Result<KvType> parse_kv_type(const std::string& name) {
-  if (name == "auto") return KvType::kAuto;
-  if (name == "f32") return KvType::kF32;
-  if (name == "f16") return KvType::kF16;
-  if (name == "bf16") return KvType::kBF16;
-  if (name == "i8") return KvType::kI8;
-  return invalid_argument("unknown cache type '" + name + "' (auto f32 f16 bf16 i8)");
-}
-
 // Prints tokens as they come, holding back bytes until they form whole UTF-8 characters.
 class Printer {
  public:

@@ -21,9 +21,7 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
     kv = std::max(kv, c_.n_kv_heads_of(l) * c_.head_size_of(l));
     ffn = std::max(ffn, c_.ffn_size_of(l));
     frequencies_[kind] = c_.rope_frequencies(l);
-    max_positions_ = std::max(max_positions_, c_.is_global(l) ? options.context : c_.sliding_window);
   }
-  max_positions_ = std::min(max_positions_, options.context);
 
   const std::size_t batch = options.max_batch;
   auto floats = [](std::size_t n) { return std::make_unique_for_overwrite<float[]>(n); };
@@ -42,7 +40,8 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
     cosines_[kind] = floats(batch * frequencies_[kind].size());
     sines_[kind] = floats(batch * frequencies_[kind].size());
   }
-  scores_ = floats(std::size_t(pool.n_threads()) * max_positions_);
+  partial_ = floats(std::size_t(most_partial_rows()) * std::max(c_.head_size, c_.global_head_size));
+  partial_state_ = std::make_unique<SoftmaxState[]>(most_partial_rows());
   if (!c_.has_moe()) return;
   const std::size_t entries = batch * c_.n_experts_used;
   router_ = floats(batch * c_.n_experts);

@@ -69,8 +69,13 @@ class Forward {
   Floats ple_;                    // L*P
   Floats cosines_[2], sines_[2];  // C/2, by LayerKind
   std::vector<double> frequencies_[2];
-  Floats scores_;          // S per thread
-  int max_positions_ = 0;  // S: the longest row of scores
+  struct SoftmaxState {
+    float largest;
+    double sum;
+  };
+  static std::int64_t most_partial_rows();
+  Floats partial_;  // C: attention to parts of the positions
+  std::unique_ptr<SoftmaxState[]> partial_state_;
 
   // Experts (MoE only).
   Floats router_;                                             // E

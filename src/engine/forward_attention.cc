@@ -1,5 +1,7 @@
 // The attention block of forward.h: normed queries, keys and values, the cache, the mix of cached values.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "engine/forward.h"
 
@@ -62,37 +64,123 @@ void Forward::store_keys_and_values(int l) {
   projector_.observe_cache(l, rows(k_, width), rows(v_, width), std::int64_t{n_rows()} * width);
 }
 
+namespace {
+
+// Attention is done in items: up to kItemRows rows of queries (heads that share a key head, times tokens) against one
+// run of positions, kPositions at a time, so that keys and values come from memory once for all rows and scores stay in
+// the first-level cache.
+constexpr int kItemRows = 32, kPositions = 128;
+// With fewer items than this the positions are split among several, and their results joined.  It is not the number of
+// threads: results must not depend on that.
+constexpr int kEnoughItems = 16;
+constexpr int kLeastSplit = 256;
+
+std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+}  // namespace
+
+// The most rows that attend() keeps beside the outputs, and their softmax state.
+std::int64_t Forward::most_partial_rows() { return std::int64_t{kEnoughItems} * kItemRows; }
+
 void Forward::attend(int l) {
-  const int size = c_.head_size_of(l), width = c_.n_heads * size, group = c_.n_heads / c_.n_kv_heads_of(l);
+  const int size = c_.head_size_of(l), width = c_.n_heads * size, kv_heads = c_.n_kv_heads_of(l);
   const KvLayer& cache = cache_.layer(l);
-  auto mix_one = [&](int head, std::int64_t t, float* scores) {
-    const auto position = static_cast<int>(position_ + t);
-    const int n = cache.window == 0 ? position + 1 : std::min(position + 1, cache.window);
-    // The keys lie in one piece, or in two where the ring closes.
-    const int slot = (position + 1 - n) % cache.slots, before = std::min(n, cache.slots - slot), after = n - before;
-    const float* q = q_.get() + t * width + head * size;
-    float* out = mix_.get() + t * width + head * size;
-    const KvPlane &k = cache.k, &v = cache.v;
-    const int kv = head / group;
-    kernels_.attend_scores(scores, q, k.slot(kv, slot), k.type, k.stride_bytes, k.scale, before, size);
-    if (after > 0)
-      kernels_.attend_scores(scores + before, q, k.slot(kv, 0), k.type, k.stride_bytes, k.scale, after, size);
-    kernels_.softmax(scores, n);
-    std::fill(out, out + size, 0.0f);
-    kernels_.attend_mix(out, scores, v.slot(kv, slot), v.type, v.stride_bytes, v.scale, before, size);
-    if (after > 0)
-      kernels_.attend_mix(out, scores + before, v.slot(kv, 0), v.type, v.stride_bytes, v.scale, after, size);
+  const int group = c_.n_heads / kv_heads, heads = std::min(group, kItemRows);
+  const int chunks = (group + heads - 1) / heads, tokens = std::max(1, kItemRows / heads);
+  const int token_blocks = (n_rows() + tokens - 1) / tokens;
+  const std::int64_t items = std::int64_t{kv_heads} * chunks * token_blocks;
+  // Row t sees [first_seen(t), position_ + t].
+  auto first_seen = [&](int t) { return cache.window == 0 ? 0 : std::max(0, position_ + t + 1 - cache.window); };
+  const int most = position_ + end_ - first_seen(begin_);
+  const int splits = std::max<int>(1, std::min<std::int64_t>(kEnoughItems / items, most / kLeastSplit));
+
+  auto attend_item = [&](std::int64_t item, int split) {
+    const int kv = static_cast<int>(item / chunks / token_blocks),
+              chunk = static_cast<int>(item / token_blocks % chunks);
+    const int t0 = begin_ + static_cast<int>(item % token_blocks) * tokens, t1 = std::min(end_, t0 + tokens);
+    const int h0 = chunk * heads, h1 = std::min(group, h0 + heads), n_rows = (t1 - t0) * (h1 - h0);
+    const int from = first_seen(t0), to = position_ + t1;
+    const auto length = static_cast<int>(round_up((to - from + splits - 1) / splits, kPositions));
+    const int begin = std::min(to, from + split * length), end = std::min(to, begin + length);
+
+    const float* queries[kItemRows];
+    float* outs[kItemRows];
+    float largest[kItemRows];
+    double sums[kItemRows];
+    for (int r = 0; r < n_rows; ++r) {
+      const int t = t0 + r / (h1 - h0), head = kv * group + h0 + r % (h1 - h0);
+      const std::int64_t at = std::int64_t{t} * width + std::int64_t{head} * size;
+      queries[r] = q_.get() + at;
+      outs[r] = splits == 1 ? mix_.get() + at : partial_.get() + ((item * splits + split) * kItemRows + r) * size;
+      largest[r] = -std::numeric_limits<float>::infinity();
+      sums[r] = 0;
+      std::fill_n(outs[r], size, 0.0f);
+    }
+    float scores[kItemRows * kPositions];
+    for (int p = begin; p < end;) {
+      const int slot = p % cache.slots, n = std::min({kPositions, end - p, cache.slots - slot});
+      kernels_.attend_scores(scores, kPositions, queries, n_rows, cache.k.slot(kv, slot), cache.k.type,
+                             cache.k.stride_bytes, cache.k.scale, n, size);
+      for (int r = 0; r < n_rows; ++r) {
+        const int t = t0 + r / (h1 - h0);
+        const int low = std::clamp(first_seen(t) - p, 0, n), high = std::clamp(position_ + t + 1 - p, low, n);
+        float* row = scores + r * kPositions;
+        std::fill(row, row + low, 0.0f);
+        std::fill(row + high, row + n, 0.0f);
+        if (low == high) continue;
+        const float before = kernels_.softmax_piece(row + low, high - low, &largest[r], &sums[r]);
+        if (before != 1.0f) kernels_.scale(outs[r], before, size);
+      }
+      kernels_.attend_mix(outs, n_rows, scores, kPositions, cache.v.slot(kv, slot), cache.v.type, cache.v.stride_bytes,
+                          cache.v.scale, n, size);
+      p += n;
+    }
+    for (int r = 0; r < n_rows; ++r) {
+      if (splits == 1) {
+        kernels_.scale(outs[r], static_cast<float>(1.0 / sums[r]), size);
+      } else {
+        partial_state_[(item * splits + split) * kItemRows + r] = {largest[r], sums[r]};
+      }
+    }
+  };
+  // Joins the splits of one row: their sums of values, weighted by what their largest score is below the largest.
+  auto join_item = [&](std::int64_t item) {
+    const int kv = static_cast<int>(item / chunks / token_blocks),
+              chunk = static_cast<int>(item / token_blocks % chunks);
+    const int t0 = begin_ + static_cast<int>(item % token_blocks) * tokens, t1 = std::min(end_, t0 + tokens);
+    const int h0 = chunk * heads, h1 = std::min(group, h0 + heads);
+    for (int r = 0; r < (t1 - t0) * (h1 - h0); ++r) {
+      const int t = t0 + r / (h1 - h0), head = kv * group + h0 + r % (h1 - h0);
+      float* out = mix_.get() + std::int64_t{t} * width + std::int64_t{head} * size;
+      auto at = [&](int split) { return (item * splits + split) * kItemRows + r; };
+      float largest = -std::numeric_limits<float>::infinity();
+      for (int s = 0; s < splits; ++s) largest = std::max(largest, partial_state_[at(s)].largest);
+      double total = 0;
+      std::fill_n(out, size, 0.0f);
+      for (int s = 0; s < splits; ++s) {
+        const auto [m, sum] = partial_state_[at(s)];
+        if (sum == 0) continue;  // saw no position
+        const float share = std::exp(m - largest);
+        total += sum * share;
+        kernels_.add_scaled(out, partial_.get() + at(s) * size, share, size);
+      }
+      kernels_.scale(out, static_cast<float>(1.0 / total), size);
+    }
   };
 
-  // Head by head, so that one head's keys stay in cache; a piece has its own row of scores.
-  const std::int64_t items = std::int64_t{c_.n_heads} * n_rows();
-  const std::int64_t keys = std::min(position_ + end_, cache.window == 0 ? position_ + end_ : cache.window);
-  const std::int64_t pieces = std::clamp<std::int64_t>(items / grain_for(keys * size / 2), 1, pool_.n_threads());
-  parallel_for(pool_, pieces, 1, [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t piece = from; piece < to; ++piece)
-      for (std::int64_t i = items * piece / pieces; i < items * (piece + 1) / pieces; ++i)
-        mix_one(static_cast<int>(i / n_rows()), begin_ + i % n_rows(), scores_.get() + piece * max_positions_);
-  });
+  constexpr int kPieces = 4;  // items differ in length
+  const std::int64_t grain = grain_for(std::int64_t{std::min(kItemRows, heads * n_rows())} * most / splits * size / 4);
+  parallel_for(
+      pool_, items * splits, grain,
+      [&](std::int64_t begin, std::int64_t end) {
+        for (auto i = begin; i < end; ++i) attend_item(i / splits, static_cast<int>(i % splits));
+      },
+      kPieces);
+  if (splits == 1) return;
+  parallel_for(pool_, items, grain_for(std::int64_t{kItemRows} * splits * size),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (auto i = begin; i < end; ++i) join_item(i);
+               });
 }
 
 }  // namespace facet

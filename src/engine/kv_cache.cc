@@ -52,6 +52,13 @@ int slots_for(const SessionOptions& o, int window) {
 
 }  // namespace
 
+std::int64_t cache_bytes_per_position(const Model& model, const SessionOptions& options, int l) {
+  const GemmaConfig& c = model.config();
+  const CacheScales scales = model.layers()[l].cache_scales;
+  const int bytes = element_bytes(plane_type(options.kv, scales.k)) + element_bytes(plane_type(options.kv, scales.v));
+  return std::int64_t{c.n_kv_heads_of(l)} * c.head_size_of(l) * bytes;
+}
+
 KvCache::KvCache(const Model& model, const SessionOptions& options) {
   const GemmaConfig& c = model.config();
   layers_.resize(c.n_layers());
@@ -64,7 +71,7 @@ KvCache::KvCache(const Model& model, const SessionOptions& options) {
     const CacheScales scales = model.layers()[l].cache_scales;
     layer.k = make_plane(options.kv, scales.k, c.n_kv_heads_of(l), layer.slots, c.head_size_of(l));
     layer.v = make_plane(options.kv, scales.v, c.n_kv_heads_of(l), layer.slots, c.head_size_of(l));
-    bytes_ += std::uint64_t(c.n_kv_heads_of(l)) * layer.slots * (layer.k.stride_bytes + layer.v.stride_bytes);
+    bytes_ += static_cast<std::uint64_t>(layer.slots * cache_bytes_per_position(model, options, l));
   }
 }
 

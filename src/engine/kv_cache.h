@@ -31,6 +31,9 @@ struct KvLayer {
   int window = 0;  // keys a query sees, its own included; 0 = all
 };
 
+// Bytes of keys and values that layer l, which owns a cache, keeps for one position.
+std::int64_t cache_bytes_per_position(const Model& model, const SessionOptions& options, int l);
+
 class KvCache {
  public:
   // options as Session::create settles them: context, max_batch, max_rollback > 0 or 0 as meant, kv not kAuto.

@@ -101,25 +101,29 @@ void Projector::run(std::span<const Product> products) {
 }
 
 void Projector::run_together(std::span<const Product> products, InputForm form) {
-  std::int64_t all_rows = 0;
-  for (const Product& p : products) {
-    FACET_CHECK(p.weight.cols == k_, "one input per column");
-    all_rows += p.weight.rows;
-  }
+  for (const Product& p : products) FACET_CHECK(p.weight.cols == k_, "one input per column");
   const void* x = input_as(form);
   const bool clamp_later = static_cast<bool>(site_observer);  // it sees outputs before their clamp
-  parallel_for(pool_, all_rows, grain_for(std::int64_t{n_} * k_ / 8), [&](std::int64_t begin, std::int64_t end) {
-    std::int64_t first = 0;  // of the product, among all rows
-    for (const Product& p : products) {
-      const std::int64_t n = p.weight.rows;
-      const auto from = static_cast<int>(std::clamp<std::int64_t>(begin - first, 0, n));
-      const auto to = static_cast<int>(std::clamp<std::int64_t>(end - first, 0, n));
-      first += n;
-      if (from == to) continue;
-      multiply(p, x, form, from, to);
-      if (!clamp_later) clamp_output(p, from, to);
-    }
-  });
+  // In whole units, so that kernels meet no odd rows but at the end of a matrix.
+  const std::int64_t unit = n_ == 1 ? 8 : 64, cost = unit * n_ * k_ / 8;
+  std::int64_t n_units = 0;
+  for (const Product& p : products) n_units += (p.weight.rows + unit - 1) / unit;
+  constexpr int kPieces = 4;  // threads that share their core with other programs are slower: the others take over
+  parallel_for(
+      pool_, n_units, grain_for(cost),
+      [&](std::int64_t begin, std::int64_t end) {
+        std::int64_t first = 0;  // unit of the product, among all
+        for (const Product& p : products) {
+          const std::int64_t rows = p.weight.rows, n = (rows + unit - 1) / unit;
+          const auto from = static_cast<int>(std::clamp<std::int64_t>(begin - first, 0, n) * unit);
+          const auto to = static_cast<int>(std::min(rows, std::clamp<std::int64_t>(end - first, 0, n) * unit));
+          first += n;
+          if (from >= to) continue;
+          multiply(p, x, form, from, to);
+          if (!clamp_later) clamp_output(p, from, to);
+        }
+      },
+      kPieces);
 }
 
 void Projector::multiply(const Product& p, const void* x, InputForm form, int row_begin, int row_end) const {

@@ -341,44 +341,84 @@ struct Cache {
   }
 };
 
+// n_rows rows of `size` normal numbers, and pointers to them.
+struct QueryRows {
+  Guarded<float> values;
+  std::vector<float*> rows;
+  QueryRows(int n_rows, int size, int seed) : values(normals(n_rows * size, seed)) {
+    for (int r = 0; r < n_rows; ++r) rows.push_back(values.data() + r * size);
+  }
+};
+
 TEST_P(OpsTest, AttendScores) {
   for (CacheType type : kCacheTypes)
     for (int size : {1, 5, 8, 16, 24, 33, 256})
-      for (int n : {0, 1, 3, 4, 7, 8, 9, 20}) {
-        const Cache cache(type, n, size, size + n);
-        const Guarded<float> q(normals(size, 9)), scores(n);
-        table().attend_scores(scores.data(), q.data(), cache.bytes.data(), type, cache.stride, 0.13f, n, size);
-        for (int p = 0; p < n; ++p) {
-          double sum = 0, magnitude = 0;
-          for (int i = 0; i < size; ++i) {
-            const double term = double(q[i]) * cache.values[std::size_t(p) * size + i];
-            sum += term;
-            magnitude += std::fabs(term);
-          }
-          ASSERT_LE(std::fabs(scores[p] - sum * 0.13f), (size / 8 + 6) * kU * magnitude * 0.13) << size << " " << n;
-          // Alone, the same bits.
-          float one;
-          table().attend_scores(&one, q.data(), cache.bytes.data() + p * cache.stride, type, cache.stride, 0.13f, 1,
-                                size);
-          ASSERT_EQ(one, scores[p]);
+      for (int n : {0, 1, 3, 4, 7, 8, 9, 20})
+        for (int n_rows : {1, 2, 3, 4, 5, 9}) {
+          const Cache cache(type, n, size, size + n);
+          const QueryRows q(n_rows, size, 9);
+          const int stride = n + 3;
+          const Guarded<float> scores(n_rows * stride);
+          table().attend_scores(scores.data(), stride, q.rows.data(), n_rows, cache.bytes.data(), type, cache.stride,
+                                0.13f, n, size);
+          for (int r = 0; r < n_rows; ++r)
+            for (int p = 0; p < n; ++p) {
+              double sum = 0, magnitude = 0;
+              for (int i = 0; i < size; ++i) {
+                const double term = double(q.rows[r][i]) * cache.values[std::size_t(p) * size + i];
+                sum += term;
+                magnitude += std::fabs(term);
+              }
+              const float got = scores.data()[r * stride + p];
+              ASSERT_LE(std::fabs(got - sum * 0.13f), (size / 8 + 6) * kU * magnitude * 0.13) << size << " " << n;
+              // Alone, the same bits.
+              float one;
+              table().attend_scores(&one, 1, q.rows.data() + r, 1, cache.bytes.data() + p * cache.stride, type,
+                                    cache.stride, 0.13f, 1, size);
+              ASSERT_EQ(one, got);
+            }
         }
-      }
 }
 
 TEST_P(OpsTest, AttendMixHasRefsBitsHoweverCut) {
   for (CacheType type : kCacheTypes)
     for (int size : {1, 5, 8, 16, 24, 33, 64, 100, 128, 256, 300})
-      for (int n : {0, 1, 7, 20}) {
-        const Cache cache(type, n, size, size + n);
-        const Floats start = normals(size, 4);
-        const Guarded<float> probs(normals(n, 5)), out(start), want(start);
-        kRef.attend_mix(want.data(), probs.data(), cache.bytes.data(), type, cache.stride, 0.7f, n, size);
-        const int cut = n / 3;
-        table().attend_mix(out.data(), probs.data(), cache.bytes.data(), type, cache.stride, 0.7f, cut, size);
-        table().attend_mix(out.data(), probs.data() + cut, cache.bytes.data() + cut * cache.stride, type, cache.stride,
-                           0.7f, n - cut, size);
-        expect_same(out.copy(), want.copy());
+      for (int n : {0, 1, 7, 20})
+        for (int n_rows : {1, 3, 4, 6}) {
+          const Cache cache(type, n, size, size + n);
+          const QueryRows out(n_rows, size, 4), want(n_rows, size, 4);
+          const Guarded<float> probs(normals(n_rows * n, 5));
+          kRef.attend_mix(want.rows.data(), n_rows, probs.data(), n, cache.bytes.data(), type, cache.stride, 0.7f, n,
+                          size);
+          const int cut = n / 3;
+          table().attend_mix(out.rows.data(), n_rows, probs.data(), n, cache.bytes.data(), type, cache.stride, 0.7f,
+                             cut, size);
+          table().attend_mix(out.rows.data(), n_rows, probs.data() + cut, n, cache.bytes.data() + cut * cache.stride,
+                             type, cache.stride, 0.7f, n - cut, size);
+          expect_same(out.values.copy(), want.values.copy());
+        }
+}
+
+TEST_P(OpsTest, SoftmaxInPiecesIsTheSoftmax) {
+  for (int n : {1, 2, 15, 16, 17, 40, 200})
+    for (int cut : {0, 1, n / 2, n - 1, n}) {
+      Floats x = normals(n, n);
+      for (float& v : x) v *= 9;
+      Floats whole = x;
+      kRef.softmax(whole.data(), n);
+      float most = -kInf;
+      double sum = 0;
+      const Guarded<float> first(Floats(x.begin(), x.begin() + cut)), second(Floats(x.begin() + cut, x.end()));
+      if (cut > 0) {
+        EXPECT_EQ(table().softmax_piece(first.data(), cut, &most, &sum), 0);  // of nothing before it
       }
+      const float before = cut < n ? table().softmax_piece(second.data(), n - cut, &most, &sum) : 1;
+      EXPECT_EQ(most, *std::max_element(x.begin(), x.end()));
+      for (int i = 0; i < n; ++i) {
+        const double got = (i < cut ? first.data()[i] * double(before) : second.data()[i - cut]) / sum;
+        EXPECT_NEAR(got, whole[i], (12 + most - x[i]) * kU * whole[i] + 2e-38) << n << " " << cut << " " << i;
+      }
+    }
 }
 
 TEST_P(OpsTest, StoreCacheRoundsAsHalfH) {

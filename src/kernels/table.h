@@ -71,13 +71,20 @@ struct Table {
   double (*log_sum_exp)(const float* x, std::ptrdiff_t n) noexcept;
   std::ptrdiff_t (*argmax)(const float* x, std::ptrdiff_t n) noexcept;
 
-  // scores[p] = dot(q, key p) * scale_k, p < n_positions; head of `size` values.
-  void (*attend_scores)(float* scores, const float* q, const void* keys, CacheType type, std::ptrdiff_t stride_bytes,
-                        float scale_k, int n_positions, int size) noexcept;
-  // For p in order: out[i] = fma(probs[p] * scale_v, value p[i], out[i]), i < size; so a range of positions may be cut
-  // anywhere, and all targets give the same bits.
-  void (*attend_mix)(float* out, const float* probs, const void* values, CacheType type, std::ptrdiff_t stride_bytes,
-                     float scale_v, int n_positions, int size) noexcept;
+  // Attention of several rows of queries to one run of cached positions, which lie stride_bytes apart.
+  // scores[r * scores_stride + p] = dot(queries[r], key p) * scale_k, r < n_rows, p < n_positions; `size` values each.
+  void (*attend_scores)(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
+                        const void* keys, CacheType type, std::ptrdiff_t stride_bytes, float scale_k, int n_positions,
+                        int size) noexcept;
+  // A softmax that sees its row in pieces: x = exp(x - m), m the largest element so far; *most becomes m, *sum the sum
+  // so far relative to it.  Returns exp(old *most - m), by which what was made of earlier pieces must be multiplied.
+  // Begins with *most = -infinity, *sum = 0.
+  float (*softmax_piece)(float* x, std::ptrdiff_t n, float* most, double* sum) noexcept;
+  // For p in order: outs[r][i] = fma(probs[r * probs_stride + p] * scale_v, value p[i], outs[r][i]), i < size; so a
+  // range of positions may be cut anywhere, and all targets give the same bits.
+  void (*attend_mix)(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride,
+                     const void* values, CacheType type, std::ptrdiff_t stride_bytes, float scale_v, int n_positions,
+                     int size) noexcept;
   // Stores n values into one cache slot.  kI8: by quantize_static_i8 with `scale`; others: RNE (scale ignored).
   void (*store_cache)(void* slot, const float* x, CacheType type, float scale, int n) noexcept;
 };

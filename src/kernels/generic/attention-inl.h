@@ -1,100 +1,182 @@
-// attention-inl.h: dot products with cached keys, mixes of cached values.  Included in the target's unnamed namespace.
+// attention-inl.h: dot products with cached keys, softmax in pieces, mixes of cached values.  Included in the target's
+// unnamed namespace.
 
-// Eight keys at a time: eight independent chains of multiply-adds hide their latency.
-template <typename E>
-void scores_of(float* scores, const float* q, const char* keys, std::ptrdiff_t stride_bytes, float scale_k,
-               int n_positions, int size) {
-  constexpr int kKeys = 8;
-  using T = typename E::Type;
-  for (int p = 0; p < n_positions; p += kKeys) {
-    const int n = n_positions - p < kKeys ? n_positions - p : kKeys;
-    const T* key[kKeys];
-    F sum[kKeys];
-    for (int j = 0; j < kKeys; ++j) {  // beyond the end: the last key again
-      key[j] = reinterpret_cast<const T*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
-      sum[j] = zero();
-    }
-    int i = 0;
-    for (; i + kLanes <= size; i += kLanes) {
-      const F v = load(q + i);
-#pragma GCC unroll 8
-      for (int j = 0; j < kKeys; ++j) sum[j] = mul_add(v, E::get(key[j] + i), sum[j]);
-    }
-    if (const int rest = size - i; rest > 0) {
-      const F v = load_first(q + i, rest);
-      for (int j = 0; j < kKeys; ++j) sum[j] = mul_add(v, E::get_first(key[j] + i, rest), sum[j]);
-    }
-    const __m128 scale = _mm_set1_ps(scale_k);
-    store_first_4(scores + p, _mm_mul_ps(sums_of_4(sum), scale), n < 4 ? n : 4);
-    if (n > 4) store_first_4(scores + p + 4, _mm_mul_ps(sums_of_4(sum + 4), scale), n - 4);
+// Rows of queries are taken kQueryRows at a time: a key or value is loaded, and made float, once for all of them.
+constexpr int kQueryRows = kLanes == 16 ? 4 : 2;  // with 4 keys or 4 vectors of values: 16 or 8 sums in registers
+
+// body(Rows<R>{}, first row) over rows in blocks of kQueryRows and one smaller block.
+template <int R>
+struct Rows {
+  static constexpr int kCount = R;
+};
+template <int R, typename Body>
+FACET_INLINE void for_last_rows(int first, int n, const Body& body) {
+  if constexpr (R > 0) {
+    if (n == R) return body(Rows<R>{}, first);
+    for_last_rows<R - 1>(first, n, body);
   }
 }
-
-// kVectors vectors of the output stay in registers while the positions pass.
-template <typename E, int kVectors>
-FACET_INLINE void mix_vectors(float* out, const float* probs, const char* values, std::ptrdiff_t stride_bytes,
-                              float scale_v, int n_positions) {
-  F sum[kVectors];
-#pragma GCC unroll 8
-  for (int j = 0; j < kVectors; ++j) sum[j] = load(out + j * kLanes);
-  for (int p = 0; p < n_positions; ++p) {
-    const F share = set(probs[p] * scale_v);
-    const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes);
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) sum[j] = mul_add(share, E::get(value + j * kLanes), sum[j]);
-  }
-#pragma GCC unroll 8
-  for (int j = 0; j < kVectors; ++j) store(out + j * kLanes, sum[j]);
+template <typename Body>
+FACET_INLINE void for_row_blocks(int n_rows, const Body& body) {
+  int r = 0;
+  for (; r + kQueryRows <= n_rows; r += kQueryRows) body(Rows<kQueryRows>{}, r);
+  for_last_rows<kQueryRows - 1>(r, n_rows - r, body);
 }
 
-template <typename E>
-void mix_of(float* out, const float* probs, const char* values, std::ptrdiff_t stride_bytes, float scale_v,
-            int n_positions, int size) {
-  constexpr int kElement = sizeof(typename E::Type);
+// R rows against 4 keys (beyond n: the last one again).  Each dot product is one chain of multiply-adds per lane, then
+// one tree: it does not depend on what is computed beside it.
+template <typename E, int R>
+FACET_INLINE void score_tile(float* scores, std::ptrdiff_t scores_stride, const float* const* queries,
+                             const typename E::Type* const* key, __m128 scale, int n, int size) {
+  F sum[R][4];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) sum[r][j] = zero();
   int i = 0;
-  for (; i + 8 * kLanes <= size; i += 8 * kLanes)
-    mix_vectors<E, 8>(out + i, probs, values + i * kElement, stride_bytes, scale_v, n_positions);
-  for (; i + 2 * kLanes <= size; i += 2 * kLanes)
-    mix_vectors<E, 2>(out + i, probs, values + i * kElement, stride_bytes, scale_v, n_positions);
-  for (; i + kLanes <= size; i += kLanes)
-    mix_vectors<E, 1>(out + i, probs, values + i * kElement, stride_bytes, scale_v, n_positions);
-  if (const int rest = size - i; rest > 0) {
-    F sum = load_first(out + i, rest);
-    for (int p = 0; p < n_positions; ++p) {
-      const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes) + i;
-      sum = mul_add(set(probs[p] * scale_v), E::get_first(value, rest), sum);
+  for (; i + kLanes <= size; i += kLanes) {
+    F k[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) k[j] = E::get(key[j] + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const F q = load(queries[r] + i);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, k[j], sum[r][j]);
     }
-    store_first(out + i, sum, rest);
+  }
+  if (const int rest = size - i; rest > 0)
+    for (int r = 0; r < R; ++r) {
+      const F q = load_first(queries[r] + i, rest);
+      for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, E::get_first(key[j] + i, rest), sum[r][j]);
+    }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) store_first_4(scores + r * scores_stride, _mm_mul_ps(sums_of_4(sum[r]), scale), n);
+}
+
+template <typename E>
+void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows, const char* keys,
+               std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
+  using T = typename E::Type;
+  const __m128 scale = _mm_set1_ps(scale_k);
+  for (int p = 0; p < n_positions; p += 4) {
+    const int n = n_positions - p < 4 ? n_positions - p : 4;
+    const T* key[4];
+    for (int j = 0; j < 4; ++j) key[j] = reinterpret_cast<const T*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
+    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+      score_tile<E, decltype(rows)::kCount>(scores + r * scores_stride + p, scores_stride, queries + r, key, scale, n,
+                                            size);
+    });
   }
 }
 
-void attend_scores(float* scores, const float* q, const void* keys, CacheType type, std::ptrdiff_t stride_bytes,
-                   float scale_k, int n_positions, int size) noexcept {
+float softmax_piece(float* x, std::ptrdiff_t n, float* most, double* sum) noexcept {
+  const float here = largest(x, n), old = *most, m = here > old ? here : old;
+  Sum64 added;
+  std::ptrdiff_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const F e = exp(sub(load(x + i), set(m)));
+    store(x + i, e);
+    added.add(e);
+  }
+  double total = added.total();
+  if (const int rest = static_cast<int>(n - i); rest > 0) {
+    store_first(x + i, exp(sub(load_first(x + i, rest), set(m))), rest);
+    for (; i < n; ++i) total += x[i];
+  }
+  float before[kLanes];
+  store(before, exp(set(old - m)));
+  *sum = *sum * before[0] + total;
+  *most = m;
+  return before[0];
+}
+
+// V vectors of R rows' outputs stay in registers while the positions pass.
+template <typename E, int R, int V>
+FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::ptrdiff_t probs_stride,
+                           const char* values, std::ptrdiff_t stride_bytes, float scale_v, int n_positions) {
+  F sum[R][V];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < V; ++j) sum[r][j] = load(outs[r] + at + j * kLanes);
+  for (int p = 0; p < n_positions; ++p) {
+    const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes) + at;
+    F v[V];
+#pragma GCC unroll 4
+    for (int j = 0; j < V; ++j) v[j] = E::get(value + j * kLanes);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const F share = set(probs[r * probs_stride + p] * scale_v);
+#pragma GCC unroll 4
+      for (int j = 0; j < V; ++j) sum[r][j] = mul_add(share, v[j], sum[r][j]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int j = 0; j < V; ++j) store(outs[r] + at + j * kLanes, sum[r][j]);
+}
+
+template <typename E>
+void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
+            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
+  int at = 0;
+  for (; at + 4 * kLanes <= size; at += 4 * kLanes)
+    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+      mix_tile<E, decltype(rows)::kCount, 4>(outs + r, at, probs + r * probs_stride, probs_stride, values, stride_bytes,
+                                             scale_v, n_positions);
+    });
+  for (; at + kLanes <= size; at += kLanes)
+    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+      mix_tile<E, decltype(rows)::kCount, 1>(outs + r, at, probs + r * probs_stride, probs_stride, values, stride_bytes,
+                                             scale_v, n_positions);
+    });
+  if (const int rest = size - at; rest > 0)
+    for (int r = 0; r < n_rows; ++r) {
+      F sum = load_first(outs[r] + at, rest);
+      for (int p = 0; p < n_positions; ++p) {
+        const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes) + at;
+        sum = mul_add(set(probs[r * probs_stride + p] * scale_v), E::get_first(value, rest), sum);
+      }
+      store_first(outs[r] + at, sum, rest);
+    }
+}
+
+void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
+                   const void* keys, CacheType type, std::ptrdiff_t stride_bytes, float scale_k, int n_positions,
+                   int size) noexcept {
   const char* base = static_cast<const char*>(keys);
+  auto with = [&](auto scores_of_type) {
+    scores_of_type(scores, scores_stride, queries, n_rows, base, stride_bytes, scale_k, n_positions, size);
+  };
   switch (type) {
     case CacheType::kF32:
-      return scores_of<ElementF32>(scores, q, base, stride_bytes, scale_k, n_positions, size);
+      return with(scores_of<ElementF32>);
     case CacheType::kF16:
-      return scores_of<ElementF16>(scores, q, base, stride_bytes, scale_k, n_positions, size);
+      return with(scores_of<ElementF16>);
     case CacheType::kBF16:
-      return scores_of<ElementBF16>(scores, q, base, stride_bytes, scale_k, n_positions, size);
+      return with(scores_of<ElementBF16>);
     case CacheType::kI8:
-      return scores_of<ElementI8>(scores, q, base, stride_bytes, scale_k, n_positions, size);
+      return with(scores_of<ElementI8>);
   }
 }
 
-void attend_mix(float* out, const float* probs, const void* values, CacheType type, std::ptrdiff_t stride_bytes,
-                float scale_v, int n_positions, int size) noexcept {
+void attend_mix(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const void* values,
+                CacheType type, std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) noexcept {
   const char* base = static_cast<const char*>(values);
+  auto with = [&](auto mix_of_type) {
+    mix_of_type(outs, n_rows, probs, probs_stride, base, stride_bytes, scale_v, n_positions, size);
+  };
   switch (type) {
     case CacheType::kF32:
-      return mix_of<ElementF32>(out, probs, base, stride_bytes, scale_v, n_positions, size);
+      return with(mix_of<ElementF32>);
     case CacheType::kF16:
-      return mix_of<ElementF16>(out, probs, base, stride_bytes, scale_v, n_positions, size);
+      return with(mix_of<ElementF16>);
     case CacheType::kBF16:
-      return mix_of<ElementBF16>(out, probs, base, stride_bytes, scale_v, n_positions, size);
+      return with(mix_of<ElementBF16>);
     case CacheType::kI8:
-      return mix_of<ElementI8>(out, probs, base, stride_bytes, scale_v, n_positions, size);
+      return with(mix_of<ElementI8>);
   }
 }
 

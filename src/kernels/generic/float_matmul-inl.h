@@ -227,13 +227,3 @@ void matmul_f32_i8(float* y, std::ptrdiff_t y_stride, const void* x, const void*
   matmul_floats(WeightsNarrow<ElementI8>{static_cast<const std::int8_t*>(w), k}, {y, y_stride, row_scales, x_scale},
                 floats(x), m, row_begin, row_end, k);
 }
-void matmul_f32_i4(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
-                   float x_scale, int m, int row_begin, int row_end, int k) noexcept {
-  matmul_floats(WeightsRow<4>{static_cast<const std::uint8_t*>(w), k}, {y, y_stride, row_scales, x_scale}, floats(x), m,
-                row_begin, row_end, k);
-}
-void matmul_f32_i2(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
-                   float x_scale, int m, int row_begin, int row_end, int k) noexcept {
-  matmul_floats(WeightsRow<2>{static_cast<const std::uint8_t*>(w), k}, {y, y_stride, row_scales, x_scale}, floats(x), m,
-                row_begin, row_end, k);
-}

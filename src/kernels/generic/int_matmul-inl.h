@@ -15,6 +15,19 @@ void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
   matmul_int_tiles(CodesQ8_0{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
 template <int kBits>
+void matmul_f32_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
+                     float x_scale, int m, int row_begin, int row_end, int k) noexcept {
+  const auto* codes = static_cast<const std::uint8_t*>(w);
+  const auto* inputs = static_cast<const float*>(x);
+  for (int t = 0; t < m; ++t, y += y_stride, inputs += k) {
+    const float unit = digit_unit(inputs, k);
+    if (unit > 0)
+      matvec_digits<kBits>(y, inputs, unit, codes, row_scales, x_scale, row_begin, row_end, k);
+    else
+      matmul_floats(WeightsRow<kBits>{codes, k}, {y, y_stride, row_scales, x_scale}, inputs, 1, row_begin, row_end, k);
+  }
+}
+template <int kBits>
 void matmul_i8_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
                     float x_scale, int m, int row_begin, int row_end, int k) noexcept {
   const auto* codes = static_cast<const std::uint8_t*>(w);

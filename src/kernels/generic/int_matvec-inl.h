@@ -4,35 +4,52 @@
 // Limit: memory.  A core reads some 20 GB/s, 6 bytes per cycle; Q4_0 has 18 bytes per block, so a block may cost 3
 // cycles.
 
-// One block of w times one of x in 8 partial sums, plus kOffset * (sum of x).
+// A block of w times one of x in 8 partial sums.  begin(x): what the sums of every row start from, so that the codes'
+// offset is taken off.
 struct BlockQ4_0 {
   using Type = Q4_0Block;
-  static constexpr int kOffset = 8;
-  static FACET_INLINE __m256i dot(const Q4_0Block& w, __m256i x) { return dot_small(unpack_q4_0(w.codes), x); }
+  static FACET_INLINE __m256i begin(__m256i x) {
+    return _mm256_sub_epi32(_mm256_setzero_si256(), dot_small(_mm256_set1_epi8(8), x));
+  }
+  static FACET_INLINE __m256i add_dot(__m256i acc, const Q4_0Block& w, __m256i x) {
+    return add_dot_small(acc, unpack_q4_0(w.codes), x);
+  }
+  // Of |sums| up to 4 * 8 * 128 = 2^12, which fit in 16 bits twice over.
+  static FACET_INLINE __m256i sums_of_rows(const __m256i v[8]) { return short_sums_of_8(v); }
 };
 struct BlockQ8_0 {
   using Type = Q8_0Block;
-  static constexpr int kOffset = kByteOffset;
-  static FACET_INLINE __m256i dot(const Q8_0Block& w, __m256i x) {
-    return dot_bytes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(w.codes)), x);
+  static FACET_INLINE __m256i begin(__m256i x) { return dot_bytes_begin(x); }
+  static FACET_INLINE __m256i add_dot(__m256i acc, const Q8_0Block& w, __m256i x) {
+    return add_dot_bytes(acc, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w.codes)), x);
   }
+  static FACET_INLINE __m256i sums_of_rows(const __m256i v[8]) { return int_sums_of_8(v); }
 };
 
 // Eight rows at a time, so that the sums across lanes and the scales of a block are vectors too.
 template <typename Block>
 void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, int row_begin, int row_end, int k) {
+  using Type = typename Block::Type;
   const int n_blocks = k / 32;
+  const std::ptrdiff_t group_bytes = 8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Type));
   for (int row = row_begin; row < row_end; row += 8) {
+    // Eight short streams side by side start too late for the CPU's own prefetching: ask for the next eight rows, which
+    // lie behind these, at the pace at which these are used.
+    const char* const ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + group_bytes;
     const int n_rows = row_end - row < 8 ? row_end - row : 8;
-    const typename Block::Type* rows[8];
+    const Type* rows[8];
     for (int r = 0; r < 8; ++r) rows[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
     __m256 sum = _mm256_setzero_ps();
     for (int b = 0; b < n_blocks; ++b) {
+#pragma GCC unroll 8
+      for (unsigned line = 0; line < 8 * sizeof(Type); line += 64)
+        _mm_prefetch(ahead + b * 8 * sizeof(Type) + line, _MM_HINT_T0);
       const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[b].codes));
+      const __m256i begin = Block::begin(codes);
       __m256i dots[8];
       __m128i scales = _mm_setzero_si128();
 #pragma GCC unroll 8
-      for (int r = 0; r < 8; ++r) dots[r] = Block::dot(rows[r][b], codes);
+      for (int r = 0; r < 8; ++r) dots[r] = Block::add_dot(begin, rows[r][b], codes);
       scales = _mm_insert_epi16(scales, rows[0][b].scale.bits, 0);
       scales = _mm_insert_epi16(scales, rows[1][b].scale.bits, 1);
       scales = _mm_insert_epi16(scales, rows[2][b].scale.bits, 2);
@@ -41,10 +58,8 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
       scales = _mm_insert_epi16(scales, rows[5][b].scale.bits, 5);
       scales = _mm_insert_epi16(scales, rows[6][b].scale.bits, 6);
       scales = _mm_insert_epi16(scales, rows[7][b].scale.bits, 7);
-      __m256i exact = int_sums_of_8(dots);
-      if (Block::kOffset != 0) exact = _mm256_sub_epi32(exact, _mm256_set1_epi32(Block::kOffset * sum_of_bytes(codes)));
       const __m256 scale = _mm256_mul_ps(_mm256_cvtph_ps(scales), _mm256_set1_ps(half_to_float(x[b].scale)));
-      sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), scale, sum);
+      sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(Block::sums_of_rows(dots)), scale, sum);
     }
     store_first_4(y + row, _mm256_castps256_ps128(sum), n_rows < 4 ? n_rows : 4);
     if (n_rows > 4) store_first_4(y + row + 4, _mm256_extractf128_ps(sum, 1), n_rows - 4);
@@ -55,7 +70,8 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
 // kBits,
 // ... of its group of columns.  The activations are put into the same order once per kRowBlock rows, which costs less
 // than putting every row's codes into theirs.
-constexpr int kVecChunk = 4096, kRowBlock = 64;
+// Rows go kVecRows at a time: each has one chain of dot products, which wait for one another.
+constexpr int kVecChunk = 4096, kRowBlock = 128, kVecRows = kLanes == 16 ? 8 : 4;
 
 template <int kBits>
 struct Planes {
@@ -134,19 +150,22 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
       x_sum += Format::arrange(x + c, n, arranged);
       const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
-      for (int r = 0; r < n_rows; r += 4) {
-        const std::uint8_t* row[4];
-        I acc[4];
-        for (int j = 0; j < 4; ++j) {
+      for (int r = 0; r < n_rows; r += kVecRows) {
+        const std::uint8_t* row[kVecRows];
+        I acc[kVecRows];
+        for (int j = 0; j < kVecRows; ++j) {
           row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
           acc[j] = int_zero();
         }
         for (int g = 0; g < whole; ++g)
-#pragma GCC unroll 4
-          for (int j = 0; j < 4; ++j)
+#pragma GCC unroll 8
+          for (int j = 0; j < kVecRows; ++j) {
+            // The same place of the rows that come next: short rows end before the CPU's own prefetching has begun.
+            _mm_prefetch(reinterpret_cast<const char*>(row[j] + kVecRows * row_bytes + g * kBytes), _MM_HINT_T0);
             acc[j] = Format::add_dot(acc[j], row[j] + g * kBytes, arranged + g * Format::kCopyOfGroup);
+          }
         if (rest_bytes > 0)
-          for (int j = 0; j < 4; ++j) {
+          for (int j = 0; j < kVecRows; ++j) {
             std::uint8_t buffer[kBytes];
             const std::uint8_t* p = row[j] + whole * kBytes;
             if (p > last) {
@@ -156,15 +175,107 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
             }
             acc[j] = Format::add_dot(acc[j], p, arranged + whole * Format::kCopyOfGroup);
           }
-        const __m128i four = int_sums_of_4(acc);
-        std::int32_t* to = sums + r;  // kRowBlock is a multiple of 4
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
-                         _mm_add_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(to)), four));
+        for (int j = 0; j < kVecRows; j += 4) {  // kRowBlock is a multiple of kVecRows
+          auto* to = reinterpret_cast<__m128i*>(sums + r + j);
+          _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc + j)));
+        }
       }
     }
     const auto offset = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sum));
     for (int r = 0; r < n_rows; ++r)
       y[r0 + r] = static_cast<float>(static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[r]) - offset)) *
                   (row_scales[r0 + r] * x_scale);
+  }
+}
+
+// Float activations against codes of a few bits: in units of its largest element over 2^23 a row of activations is a
+// row of integers, and these are three rows of bytes, X = 65536 a + 256 b + c.  Three exact integer products cost a
+// quarter of making the codes float.  Beside the last rounding the only error is that of the units, half a unit each.
+constexpr float kDigitsMost = 8323072.0f;  // 127 * 65536
+constexpr int kDigitBlock = 256;           // rows that share one cutting of x into digits
+
+// 0 where there is no such unit: NaN, infinite, zero, or as large or small as no activation is.
+FACET_INLINE float digit_unit(const float* x, int k) {
+  F most = zero();
+  int i = 0;
+  for (; i + kLanes <= k; i += kLanes) most = max_bits(abs(load(x + i)), most);
+  if (i < k) most = max_bits(abs(load_first(x + i, k - i)), most);
+  const float largest = reduce_max_bits(most);  // a NaN counts as the largest
+  return largest > 1e-30f && largest < 1e30f ? largest / kDigitsMost : 0.0f;
+}
+
+// n columns of x: three rows of kVecChunk digits, lowest first.
+FACET_INLINE void split_digits(const float* x, int n, float unit, std::int8_t* digits) {
+  const F factor = set(1.0f / unit), most = set(kDigitsMost);
+  for (int c = 0; c < n; c += kLanes) {
+    const int width = n - c < kLanes ? n - c : kLanes;
+    const F v = mul(width < kLanes ? load_first(x + c, width) : load(x + c), factor);
+    I rest = to_int_nan_zero(max(min(v, most), sub(zero(), most)));
+    for (int d = 0; d < 3; ++d) {
+      const I low = d == 2 ? rest : int_shift_right<24>(int_shift_left<24>(rest));
+      store_i8(digits + d * kVecChunk + c, low);  // a chunk is whole vectors; those behind n are not looked at
+      rest = int_shift_right<8>(int_sub(rest, low));
+    }
+  }
+}
+
+template <int kBits>
+void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, const float* row_scales, float x_scale,
+                   int row_begin, int row_end, int k) {
+  using Format = Planes<kBits>;
+  constexpr int kRows = 4;
+  alignas(64) std::int8_t digits[3 * kVecChunk];
+  alignas(64) std::int8_t arranged[3][Format::kCopyBytes];
+  const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
+  const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
+  for (int r0 = row_begin; r0 < row_end; r0 += kDigitBlock) {
+    const int n_rows = row_end - r0 < kDigitBlock ? row_end - r0 : kDigitBlock;
+    std::int32_t sums[3][kDigitBlock] = {}, x_sums[3] = {};
+    for (int c = 0; c < k; c += kVecChunk) {
+      const int n = k - c < kVecChunk ? k - c : kVecChunk;
+      split_digits(x + c, n, unit, digits);
+      for (int d = 0; d < 3; ++d) x_sums[d] += Format::arrange(digits + d * kVecChunk, n, arranged[d]);
+      const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
+      for (int r = 0; r < n_rows; r += kRows) {
+        const std::uint8_t* row[kRows];
+        I acc[3][kRows];
+        for (int j = 0; j < kRows; ++j) {
+          row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
+          for (int d = 0; d < 3; ++d) acc[d][j] = int_zero();
+        }
+        for (int g = 0; g < whole; ++g)
+#pragma GCC unroll 4
+          for (int j = 0; j < kRows; ++j) {
+            _mm_prefetch(reinterpret_cast<const char*>(row[j] + kRows * row_bytes + g * kBytes), _MM_HINT_T0);
+#pragma GCC unroll 3
+            for (int d = 0; d < 3; ++d)
+              acc[d][j] = Format::add_dot(acc[d][j], row[j] + g * kBytes, arranged[d] + g * Format::kCopyOfGroup);
+          }
+        if (rest_bytes > 0)
+          for (int j = 0; j < kRows; ++j) {
+            std::uint8_t buffer[kBytes];
+            const std::uint8_t* p = row[j] + whole * kBytes;
+            if (p > last) {
+              __builtin_memset(buffer, 0, kBytes);
+              __builtin_memcpy(buffer, p, rest_bytes);
+              p = buffer;
+            }
+            for (int d = 0; d < 3; ++d)
+              acc[d][j] = Format::add_dot(acc[d][j], p, arranged[d] + whole * Format::kCopyOfGroup);
+          }
+        for (int d = 0; d < 3; ++d) {
+          auto* to = reinterpret_cast<__m128i*>(sums[d] + r);
+          _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc[d])));
+        }
+      }
+    }
+    std::uint32_t offsets[3];
+    for (int d = 0; d < 3; ++d) offsets[d] = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sums[d]));
+    for (int r = 0; r < n_rows; ++r) {
+      double sum = 0;
+      for (int d = 2; d >= 0; --d)
+        sum = sum * 256 + static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[d][r]) - offsets[d]);
+      y[r0 + r] = static_cast<float>(sum * unit) * (row_scales[r0 + r] * x_scale);
+    }
   }
 }

@@ -115,22 +115,36 @@ float cached(const void* vector, CacheType type, int i) {
   return 0.0f;
 }
 
-void attend_scores(float* scores, const float* q, const void* keys, CacheType type, std::ptrdiff_t stride_bytes,
-                   float scale_k, int n_positions, int size) noexcept {
-  for (int p = 0; p < n_positions; ++p) {
-    const void* key = static_cast<const std::byte*>(keys) + p * stride_bytes;
-    double sum = 0.0;
-    for (int i = 0; i < size; ++i) sum += static_cast<double>(q[i]) * cached(key, type, i);
-    scores[p] = static_cast<float>(sum) * scale_k;
-  }
+void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
+                   const void* keys, CacheType type, std::ptrdiff_t stride_bytes, float scale_k, int n_positions,
+                   int size) noexcept {
+  for (int r = 0; r < n_rows; ++r)
+    for (int p = 0; p < n_positions; ++p) {
+      const void* key = static_cast<const std::byte*>(keys) + p * stride_bytes;
+      double sum = 0.0;
+      for (int i = 0; i < size; ++i) sum += static_cast<double>(queries[r][i]) * cached(key, type, i);
+      scores[r * scores_stride + p] = static_cast<float>(sum) * scale_k;
+    }
 }
 
-void attend_mix(float* out, const float* probs, const void* values, CacheType type, std::ptrdiff_t stride_bytes,
-                float scale_v, int n_positions, int size) noexcept {
-  for (int p = 0; p < n_positions; ++p) {
-    const void* value = static_cast<const std::byte*>(values) + p * stride_bytes;
-    for (int i = 0; i < size; ++i) out[i] = std::fma(probs[p] * scale_v, cached(value, type, i), out[i]);
-  }
+float softmax_piece(float* x, std::ptrdiff_t n, float* most, double* sum) noexcept {
+  float m = *most;
+  for (std::ptrdiff_t i = 0; i < n; ++i) m = x[i] > m ? x[i] : m;
+  const float before = std::exp(*most - m);
+  *sum *= before;
+  for (std::ptrdiff_t i = 0; i < n; ++i) *sum += x[i] = std::exp(x[i] - m);
+  *most = m;
+  return before;
+}
+
+void attend_mix(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const void* values,
+                CacheType type, std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) noexcept {
+  for (int r = 0; r < n_rows; ++r)
+    for (int p = 0; p < n_positions; ++p) {
+      const void* value = static_cast<const std::byte*>(values) + p * stride_bytes;
+      const float share = probs[r * probs_stride + p] * scale_v;
+      for (int i = 0; i < size; ++i) outs[r][i] = std::fma(share, cached(value, type, i), outs[r][i]);
+    }
 }
 
 void store_cache(void* slot, const float* x, CacheType type, float scale, int n) noexcept {
@@ -183,6 +197,7 @@ constinit const Table kRef = {
     .log_sum_exp = ref::log_sum_exp,
     .argmax = ref::argmax,
     .attend_scores = ref::attend_scores,
+    .softmax_piece = ref::softmax_piece,
     .attend_mix = ref::attend_mix,
     .store_cache = ref::store_cache,
 };

@@ -114,6 +114,14 @@ FACET_INLINE I int_load(const void* p) { return _mm256_loadu_si256(static_cast<c
 FACET_INLINE void int_store(void* p, I v) { _mm256_storeu_si256(static_cast<I*>(p), v); }
 FACET_INLINE I int_add(I a, I b) { return _mm256_add_epi32(a, b); }
 FACET_INLINE I int_sub(I a, I b) { return _mm256_sub_epi32(a, b); }
+template <int kShift>
+FACET_INLINE I int_shift_left(I a) {
+  return _mm256_slli_epi32(a, kShift);
+}
+template <int kShift>
+FACET_INLINE I int_shift_right(I a) {  // keeps the sign
+  return _mm256_srai_epi32(a, kShift);
+}
 FACET_INLINE I times_16(I a) { return _mm256_slli_epi32(a, 4); }
 FACET_INLINE F to_float(I a) { return _mm256_cvtepi32_ps(a); }
 FACET_INLINE I bytes_and(I a, int mask) { return _mm256_and_si256(a, _mm256_set1_epi8(static_cast<char>(mask))); }
@@ -128,15 +136,18 @@ FACET_INLINE __m128i int_sums_of_4(const I v[4]) { return int_sums_of_4_ymm(v[0]
 FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
 }
-// The same for signed codes of 8 bits, plus kByteOffset * (sum of s).  Saturation (2 * 128 * 128 = 2^15) rules maddubs
-// out, so both sides widen to 16 bits.
-constexpr int kByteOffset = 0;
-FACET_INLINE __m256i dot_bytes(__m256i w, __m256i s) {
+FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) {
+  return _mm256_add_epi32(acc, dot_small(u, s));
+}
+// The same for signed codes of 8 bits; sums begin from dot_bytes_begin(s).  Saturation (2 * 128 * 128 = 2^15) rules
+// maddubs out, so both sides widen to 16 bits.
+FACET_INLINE __m256i dot_bytes_begin(__m256i) { return _mm256_setzero_si256(); }
+FACET_INLINE __m256i add_dot_bytes(__m256i acc, __m256i w, __m256i s) {
   const __m256i low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_castsi256_si128(w)),
                                         _mm256_cvtepi8_epi16(_mm256_castsi256_si128(s)));
   const __m256i high = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_extracti128_si256(w, 1)),
                                          _mm256_cvtepi8_epi16(_mm256_extracti128_si256(s, 1)));
-  return _mm256_add_epi32(low, high);
+  return _mm256_add_epi32(acc, _mm256_add_epi32(low, high));
 }
 // acc + sum over planes of the dot product of u[p] (codes of kBits <= 4 bits) and s[p].  In 16 bits the planes' sums
 // stay below 4 * 2 * 3 * 128 (2 bits) and 2 * 2 * 15 * 128 (4 bits).

@@ -49,6 +49,11 @@ inline simde__m512i cvtps_epi32(simde__m512 v) {
   for (int i = 0; i < 2; ++i) r.si_half[i] = _mm256_cvtps_epi32(r.ps_half[i]);
   return r.si;
 }
+inline simde__m512i srai_epi32(simde__m512i v, int n) {
+  Wide r{.si = v};
+  for (int i = 0; i < 2; ++i) r.si_half[i] = _mm256_srai_epi32(r.si_half[i], n);
+  return r.si;
+}
 inline simde__m512d cvtps_pd(__m256 v) {
   Wide r;
   r.pd_half[0] = _mm256_cvtps_pd(_mm256_castps256_ps128(v));
@@ -97,6 +102,8 @@ __m256 extractf32x8_ps(simde__m512 v) {
 #define _mm512_mask_storeu_ps(p, mask, v) ::facet::kernels::emulated::mask_storeu_ps(p, mask, v)
 #define _mm512_cvtepi32_ps(v) ::facet::kernels::emulated::cvtepi32_ps(v)
 #define _mm512_cvtps_epi32(v) ::facet::kernels::emulated::cvtps_epi32(v)
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32(v, n) ::facet::kernels::emulated::srai_epi32(v, n)
 #define _mm512_cvtps_pd(v) ::facet::kernels::emulated::cvtps_pd(v)
 #define _mm512_cvtepi8_epi32(v) ::facet::kernels::emulated::cvtepi8_epi32(v)
 #define _mm512_cvtepu16_epi32(v) ::facet::kernels::emulated::cvtepu16_epi32(v)

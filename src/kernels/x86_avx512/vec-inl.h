@@ -109,6 +109,14 @@ FACET_INLINE I int_load(const void* p) { return _mm512_loadu_si512(p); }
 FACET_INLINE void int_store(void* p, I v) { _mm512_storeu_si512(p, v); }
 FACET_INLINE I int_add(I a, I b) { return _mm512_add_epi32(a, b); }
 FACET_INLINE I int_sub(I a, I b) { return _mm512_sub_epi32(a, b); }
+template <int kShift>
+FACET_INLINE I int_shift_left(I a) {
+  return _mm512_slli_epi32(a, kShift);
+}
+template <int kShift>
+FACET_INLINE I int_shift_right(I a) {  // keeps the sign
+  return _mm512_srai_epi32(a, kShift);
+}
 FACET_INLINE I times_16(I a) { return _mm512_slli_epi32(a, 4); }
 FACET_INLINE F to_float(I a) { return _mm512_cvtepi32_ps(a); }
 FACET_INLINE I bytes_and(I a, int mask) { return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
@@ -125,10 +133,15 @@ FACET_INLINE __m128i int_sums_of_4(const I v[4]) {
 
 // vpdpbusd sums four products of an unsigned and a signed byte into 32 bits: nothing saturates, 8-bit codes need only
 // the offset that makes them unsigned.
-constexpr int kByteOffset = 128, kMaxPackedCode = 255;
-FACET_INLINE __m256i dot_small(__m256i u, __m256i s) { return _mm256_dpbusd_epi32(_mm256_setzero_si256(), u, s); }
-FACET_INLINE __m256i dot_bytes(__m256i w, __m256i s) {
-  return dot_small(_mm256_xor_si256(w, _mm256_set1_epi8(-128)), s);
+constexpr int kMaxPackedCode = 255;
+FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_dpbusd_epi32(acc, u, s); }
+FACET_INLINE __m256i dot_small(__m256i u, __m256i s) { return add_dot_small(_mm256_setzero_si256(), u, s); }
+// 128 * (sum of s) less, for what add_dot_bytes adds too much.
+FACET_INLINE __m256i dot_bytes_begin(__m256i s) {
+  return _mm256_sub_epi32(_mm256_setzero_si256(), dot_small(_mm256_set1_epi8(-128), s));
+}
+FACET_INLINE __m256i add_dot_bytes(__m256i acc, __m256i w, __m256i s) {
+  return add_dot_small(acc, _mm256_xor_si256(w, _mm256_set1_epi8(-128)), s);
 }
 template <int kPlanes>
 FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {

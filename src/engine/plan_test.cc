@@ -1,0 +1,49 @@
+#include "engine/plan.h"
+
+#include "engine/engine_testing.h"
+#include "engine/kv_cache.h"
+
+namespace facet::engine_test {
+namespace {
+
+std::uint64_t bytes_of_role(const Model& model, auto&& wanted) {
+  std::uint64_t bytes = 0;
+  for (const TensorSpec& spec : tensor_specs(model.config())) {
+    const TensorView& t = model.checkpoint().tensors.at(spec.name);
+    if (wanted(spec)) bytes += t.bytes.size() + t.row_scales.size_bytes();
+  }
+  return bytes;
+}
+
+// A token reads every matrix once, but of tables one row and of experts the chosen ones.
+TEST(Plan, WeightBytesPerTokenAreThoseOfTheFile) {
+  FACET_FOR_EACH_TINY(tiny) {
+    auto model = Model::bind(random_checkpoint(tiny.config, 1));
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const GemmaConfig& c = tiny.config;
+    auto is_expert = [](Role r) { return r == Role::kExpertsGateUp || r == Role::kExpertsDown; };
+    std::uint64_t expected = bytes_of_role(
+        *model, [&](const TensorSpec& s) { return s.is_matrix && s.role != Role::kPleTable && !is_expert(s.role); });
+    expected += bytes_of_role(*model, [&](const TensorSpec& s) { return s.role == Role::kPleTable; }) / c.vocab_size;
+    expected += bytes_of_role(*model, [&](const TensorSpec& s) { return s.role == Role::kEmbedding; }) / c.vocab_size;
+    if (c.has_moe())
+      expected += bytes_of_role(*model, [&](const TensorSpec& s) { return is_expert(s.role); }) / c.n_experts *
+                  c.n_experts_used;
+    EXPECT_EQ(weight_bytes_per_token(*model), expected);
+  }
+}
+
+TEST(Plan, CacheBytesPerTokenStopGrowingAtTheWindow) {
+  auto model = Model::bind(random_checkpoint(tiny_e(8), 1));
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const GemmaConfig& c = model->config();
+  SessionOptions options{.context = 64, .kv = KvType::kF16};
+  std::uint64_t sliding = 0, global = 0;  // bytes of a position that all layers read
+  for (int l = 0; l < c.n_layers(); ++l)
+    (c.is_global(l) ? global : sliding) += std::uint64_t(c.n_kv_heads_of(l) * c.head_size_of(l) * 2 * 2);
+  EXPECT_EQ(cache_bytes_per_token(*model, options, 0), sliding + global);
+  EXPECT_EQ(cache_bytes_per_token(*model, options, 63), sliding * c.sliding_window + global * 64);
+}
+
+}  // namespace
+}  // namespace facet::engine_test
