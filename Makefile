@@ -2,7 +2,7 @@
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup build test demo fast clean
+.PHONY: all setup build test demo fast bench-peers clean
 all: build
 setup:
 	@scripts/setup
@@ -15,5 +15,8 @@ fast: build
 	@ctest --preset $(PRESET) -L fast -j $(JOBS)
 demo: build
 	@scripts/demo build/$(PRESET)/src/cli/facet out
+# Against llama.cpp (needs Node and npm; random models of 5 and 20 GB are made under build/peers).
+bench-peers: build
+	@python3 tools/peers/run.py build/$(PRESET)/src/cli/facet
 clean:
 	@rm -rf build out

@@ -74,6 +74,26 @@ def models(tmp, model):
     facet("run", "-m", cut, "-p", "x", code=3, says="quant_method")
 
 
+def bench(tmp, model):
+    facet("synth", "--preset", "e3b", "--out", tmp + "/x.gguf", code=2, says="e3b")
+    facet("synth", "--preset", "e2b", "--scheme", "q5", "--out", tmp + "/x.gguf", code=2, says="q5")
+    facet("synth", "--preset", "e2b", "--scheme", "mobile", "--out", tmp + "/x.gguf", code=2, says="folder")
+    facet("synth", "--preset", "e2b", "--scheme", "q4_0", "--out", tmp + "/absent/x.gguf", code=1, says="absent")
+    check(not os.path.exists(tmp + "/x.gguf"), "a refused synth leaves nothing behind")
+    for flags, says in [(["-p", "x"], "-p"), (["-p", "0", "-n", "0"], "nothing"), (["-t", "0"], "-t"), (["-d", "5-1"], "-d"),
+                        (["-c", "16"], "context"), (["-d", "9999999"], "-d")]:
+        facet("bench", "-m", model, *flags, code=2, says=says)
+    out = facet("bench", "-m", model, "-p", "8-24+16", "-n", "3", "-d", "0,20", "--pg", "4,2", "-r", "2", "-t", "1,2", "-o", "json").stdout
+    rows = json.loads(out)
+    check(len(rows) == 16, f"bench: {len(rows)} rows, expected 2 threads x 2 depths x 4 tests")
+    check({r["n_depth"] for r in rows} == {0, 20} and {r["n_prompt"] for r in rows} == {0, 4, 8, 24}, "bench: the tests asked for")
+    check(all(r["avg_ts"] > 0 and len(r["samples_ts"]) == 2 and r["peak_rss_bytes"] > 0 for r in rows), "bench: figures")
+    for a, b in zip(rows[:8], rows[8:]):
+        check(a["logits_hash"] == b["logits_hash"], "bench: the same logits on one thread and two")
+    check("| tg4 @ d8 |" in facet("bench", "-m", model, "-p", "0", "-n", "4", "-d", "8", "-r", "1").stdout, "bench: the table")
+    check("avg_ts" in facet("bench", "-m", model, "-p", "4", "-n", "0", "-r", "1", "-o", "csv").stdout, "bench: csv")
+
+
 def use(tmp, model, text):
     first = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "1").stdout
     second = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "2", "-b", "3").stdout
@@ -162,6 +182,7 @@ def main():
         usage()
         models(tmp, model)
         use(tmp, model, text)
+        bench(tmp, model)
         if HAS_TRAINER:
             train(tmp, model, text)
     finally:

@@ -2,11 +2,14 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/atomic_file.h"
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/mapped_file.h"
+#include "base/process.h"
 
 namespace facet {
 namespace {
@@ -63,6 +66,28 @@ TEST(Checked, OverflowIsSeen) {
   EXPECT_FALSE(checked_add(~0ull, 1));
   EXPECT_FALSE(checked_align_up(~0ull - 3, 32));
   EXPECT_EQ(*checked_align_up(33, 32), 64u);
+}
+
+TEST(MappedFile, ReleasedPagesComeBackAsTheyWere) {
+  const std::string path = temp_path("facet_release_test");
+  const std::string text(std::size_t{8} << 20, 'x');
+  ASSERT_TRUE(write_text_file(path, text).ok());
+  auto file = MappedFile::open(path);
+  ASSERT_TRUE(file.ok());
+  auto sum = [&] {
+    std::uint64_t total = 0;
+    for (std::byte b : file->bytes()) total += static_cast<std::uint64_t>(b);
+    return total;
+  };
+  const std::uint64_t before = sum(), resident = resident_bytes().file;
+  file->release(file->bytes().subspan(1000, file->bytes().size() - 2000));
+  EXPECT_LT(resident_bytes().file, resident - (std::size_t{7} << 20));
+  EXPECT_EQ(sum(), before);
+  // Memory of others is left alone.
+  std::vector<std::byte> own(std::size_t{1} << 20, std::byte{7});
+  file->release(own);
+  EXPECT_EQ(own[500000], std::byte{7});
+  fs::remove(path);
 }
 
 }  // namespace

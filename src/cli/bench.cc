@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 struct BenchFlags {
   std::string model, prompts = "512", generated = "128", depths = "0", threads, cache_type = "auto", output = "md";
   std::vector<std::string> both;  // "PP,TG"
-  int repetitions = 5, batch = 512;
+  int repetitions = 5, batch = 512, context = 0;
   bool no_warm_up = false;
   std::uint64_t seed = 1;
 };
@@ -226,6 +226,7 @@ Status run_bench(const BenchFlags& flags) {
                          .seed = flags.seed,
                          .progress = {}};
     options.session.max_batch = flags.batch;
+    options.session.context = flags.context;
     options.session.kv = kv;
     options.progress = [&](const std::string& line) {
       progress.show(line);
@@ -265,6 +266,8 @@ void add_bench(CLI::App& app, Status& status) {
   flags->threads = std::to_string(available_processors());
   option(verb, "-t,--threads", flags->threads, "threads");
   option(verb, "-r,--repetitions", flags->repetitions, "times each test is run")->check(CLI::Range(1, 10000));
+  option(verb, "-c,--ctx-size", flags->context, "positions to make room for (0: what the tests need)")
+      ->check(CLI::Range(0, 1 << 24));
   option(verb, "-b,--batch-size", flags->batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
   option(verb, "--cache-type", flags->cache_type, "of keys and values: auto f32 f16 bf16 i8");
   option(verb, "-o,--output", flags->output, "md, json, jsonl or csv")

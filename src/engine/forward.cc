@@ -107,6 +107,18 @@ void Forward::embed(std::span<const int> tokens) {
     kernels_.add(context, token, all);
     kernels_.scale(context, std::sqrt(0.5f), all);
   });
+  release_table_rows();
+}
+
+// The per-layer table is the largest tensor of an E-type model, and a token reads one row of it.  What the system maps
+// around each (64 KiB) is given back now and then, so that a long text does not make the table resident.
+void Forward::release_table_rows() {
+  constexpr int kKeptRows = 256;
+  table_rows_ += n_rows();
+  if (table_rows_ < kKeptRows) return;
+  table_rows_ = 0;
+  model_.checkpoint().release(model_.ple_table().bytes);
+  model_.checkpoint().release(std::as_bytes(model_.ple_table().row_scales));
 }
 
 // The gated injection of this layer's slice of the per-layer embedding, then the layer's scalar.

@@ -40,6 +40,7 @@ class Forward {
   void for_each_row(std::int64_t operations, const Body& body);
 
   void embed(std::span<const int> tokens);
+  void release_table_rows();
   void compute_rotations();
   void attention_block(int l);
   void store_keys_and_values(int l);
@@ -58,6 +59,7 @@ class Forward {
   Projector projector_;
   KvCache cache_;
   int position_ = 0, begin_ = 0, end_ = 0;
+  int table_rows_ = 0;  // read since the last release_table_rows() that released
 
   Floats x_;                      // D: the residual stream
   Floats a_;                      // D: a normed copy, the input of the next product

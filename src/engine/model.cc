@@ -18,6 +18,7 @@ std::size_t alignment(DType type) {
     case DType::kBF16:
     case DType::kQ8_0:
     case DType::kQ4_0:
+    case DType::kQ6_K:
       return alignof(std::uint16_t);
     default:
       return 1;
@@ -49,6 +50,7 @@ class Model::Binder {
       FACET_TRY(place(spec, found->second));
     }
     if (c_.tied_head) m_.head_ = embedding_as_head_;
+    m_.checkpoint_.release(std::as_bytes(m_.ple_table_.row_scales));  // all were checked, few will be used
     for (int l = 0; l < c_.n_layers(); ++l)
       if (!m_.checkpoint_.cache_scales.empty()) m_.layers_[l].cache_scales = m_.checkpoint_.cache_scales[l];
     return {};

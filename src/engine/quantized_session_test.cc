@@ -46,6 +46,22 @@ TEST(QuantizedSession, Q8ActivationsStayClose) {
   }
 }
 
+// Rows of 256 and more: what llama.cpp keeps embeddings and heads in.
+TEST(QuantizedSession, Q6_KTablesAndMatrices) {
+  const GemmaConfig config = tiny_e(128);
+  const std::vector<int> tokens = random_tokens(config, 12);
+  const Checkpoint c = encoded(calm_random_checkpoint(config, 11), DType::kQ6_K);
+  ASSERT_EQ(c.tensors.at("embed_tokens.weight").dtype, DType::kQ6_K);
+  const Model model = *Model::bind(c);
+  const std::vector<double> expected = reference_logits(c, tokens);
+  FACET_FOR_EACH_ISA(kernels) {
+    EXPECT_LT(relative_rms(engine_logits(model, tokens, {.float_activations = true}, *kernels), expected), 2e-5);
+    const double error = relative_rms(engine_logits(model, tokens, {}, *kernels), expected);
+    EXPECT_LT(error, bound_of_8_bits(config));
+    EXPECT_GT(error, 1e-3);
+  }
+}
+
 // Each product of the integer path by itself, where nothing is chaotic: what was observed going in, through the
 // format's definition, must be what was observed coming out.
 TEST(QuantizedSession, MobileProductsAreTheFormatsDefinition) {

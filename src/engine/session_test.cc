@@ -34,6 +34,37 @@ TEST(Session, EqualsTheReferenceHoweverTokensAreCut) {
   }
 }
 
+// Caches long enough to be read in parts, by one token and by many; a ring that has closed, read in parts too.
+TEST(Session, LongCachesEqualTheReferenceOnAnyNumberOfThreads) {
+  constexpr int kLong = 1111, kLast = 3;
+  for (GemmaConfig config : {tiny_e(8), tiny_k_eq_v_dense(8)}) {
+    config.max_positions = 2048;
+    config.sliding_window = 600;
+    const Checkpoint checkpoint = calm_random_checkpoint(config, 1);
+    const std::vector<int> tokens = random_tokens(config, kLong);
+    const std::vector<double> all = reference_logits(checkpoint, tokens);
+    const std::size_t vocab = config.vocab_size;
+    const std::span expected = std::span(all).last(kLast * vocab);
+    const Model model = *Model::bind(checkpoint);
+    FACET_FOR_EACH_ISA(kernels) {
+      std::vector<std::vector<float>> logits;
+      for (int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        Session session = *Session::create(model, pool, {.context = 1200, .max_batch = 64}, *kernels);
+        ASSERT_TRUE(session.evaluate(std::span(tokens).first(kLong - kLast), Session::Logits::kNone, {}).ok());
+        std::vector<float>& out = logits.emplace_back(kLast * vocab);
+        for (int i = 0; i < kLast; ++i)
+          ASSERT_TRUE(session
+                          .evaluate(std::span(tokens).subspan(kLong - kLast + i, 1), Session::Logits::kLast,
+                                    std::span(out).subspan(i * vocab, vocab))
+                          .ok());
+      }
+      EXPECT_LT(relative_rms(logits[0], expected), kFloatBound);
+      EXPECT_EQ(logits[0], logits[1]);
+    }
+  }
+}
+
 TEST(Session, TheLastLogitsNeedNoOthers) {
   FACET_FOR_EACH_TINY(tiny) {
     const Checkpoint checkpoint = calm_random_checkpoint(tiny.config, 2);

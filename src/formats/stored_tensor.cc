@@ -15,8 +15,9 @@ std::uintptr_t alignment_of(DType dtype) {
       return 4;
     case DType::kF16:
     case DType::kBF16:
-    case DType::kQ8_0:  // both blocks begin with a half
+    case DType::kQ8_0:  // blocks hold halves
     case DType::kQ4_0:
+    case DType::kQ6_K:
       return 2;
     case DType::kI8Row:
     case DType::kI4Row:

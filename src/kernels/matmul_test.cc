@@ -26,11 +26,13 @@ constexpr Op kOps[] = {
     {Lhs::kF32, DType::kBF16, &Table::matmul_f32_bf16},
     {Lhs::kF32, DType::kQ8_0, &Table::matmul_f32_q8_0},
     {Lhs::kF32, DType::kQ4_0, &Table::matmul_f32_q4_0},
+    {Lhs::kF32, DType::kQ6_K, &Table::matmul_f32_q6_k},
     {Lhs::kF32, DType::kI8Row, nullptr, &Table::matmul_f32_i8},
     {Lhs::kF32, DType::kI4Row, nullptr, &Table::matmul_f32_i4},
     {Lhs::kF32, DType::kI2Row, nullptr, &Table::matmul_f32_i2},
     {Lhs::kQ8, DType::kQ8_0, &Table::matmul_q8_q8_0},
     {Lhs::kQ8, DType::kQ4_0, &Table::matmul_q8_q4_0},
+    {Lhs::kQ8, DType::kQ6_K, &Table::matmul_q8_q6_k},
     {Lhs::kI8, DType::kI8Row, nullptr, &Table::matmul_i8_i8},
     {Lhs::kI8, DType::kI4Row, nullptr, &Table::matmul_i8_i4},
     {Lhs::kI8, DType::kI2Row, nullptr, &Table::matmul_i8_i2},
@@ -39,7 +41,7 @@ std::string name_of(const Op& op) {
   const char* lhs[] = {"f32", "q8", "i8"};
   return std::string(lhs[static_cast<int>(op.lhs)]) + " x " + std::string(info(op.rhs).name);
 }
-bool has_blocks(const Op& op) { return op.rhs == DType::kQ8_0 || op.rhs == DType::kQ4_0; }
+bool has_blocks(const Op& op) { return info(op.rhs).block >= 32; }
 
 // How codes are drawn: at random, or all at the ends of their ranges.
 enum class Codes { kRandom, kLowest, kHighest, kZeroBytes };
@@ -71,6 +73,9 @@ std::vector<std::byte> random_matrix(DType type, int rows, int cols, Rng& rng, C
     for (std::size_t i = 0; i < bytes.size(); i += 2) put(i, to_bfloat16(rng.normal()));
   if (type == DType::kQ8_0 || type == DType::kQ4_0)
     for (std::size_t i = 0; i < bytes.size(); i += info(type).block_bytes) put(i, to_half(rng.normal() * 0.01f));
+  if (type == DType::kQ6_K)  // its scale is at the end
+    for (std::size_t i = 0; i < bytes.size(); i += info(type).block_bytes)
+      put(i + info(type).block_bytes - 2, to_half(rng.normal() * 0.01f));
   return bytes;
 }
 
@@ -212,7 +217,10 @@ TEST_P(MatmulTest, OddShapes) {
       SCOPED_TRACE(testing::Message() << name_of(op) << " " << s);
       check(Problem(op, s.m, s.n, s.k, Codes::kRandom, seed += 10));
     };
-    for (const Shape& s : kBlockShapes) check_shape(s);
+    for (Shape s : kBlockShapes) {
+      s.k = (s.k + info(op.rhs).block - 1) / info(op.rhs).block * info(op.rhs).block;
+      check_shape(s);
+    }
     if (!has_blocks(op))
       for (const Shape& s : kAnyShapes) check_shape(s);
     if (HasFatalFailure()) return;
@@ -222,7 +230,8 @@ TEST_P(MatmulTest, OddShapes) {
 TEST_P(MatmulTest, ExtremeCodes) {
   for (const Op& op : kOps)
     for (const Codes codes : {Codes::kLowest, Codes::kHighest, Codes::kZeroBytes})
-      for (const Shape& s : {Shape{1, 9, 1056}, Shape{4, 9, 1056}}) {
+      for (const Shape& shape : {Shape{1, 9, 1056}, Shape{4, 9, 1056}}) {
+        const Shape s = op.rhs == DType::kQ6_K ? Shape{shape.m, shape.n, 1280} : shape;
         SCOPED_TRACE(testing::Message() << name_of(op) << " " << s << " codes " << static_cast<int>(codes));
         check(Problem(op, s.m, s.n, s.k, codes, 99));
         if (HasFatalFailure()) return;
@@ -244,7 +253,7 @@ TEST_P(MatmulTest, LongestIntegerSums) {
 
 TEST_P(MatmulTest, NothingToDo) {
   for (const Op& op : kOps) {
-    const Problem p(op, 2, 3, 32, Codes::kRandom, 7);
+    const Problem p(op, 2, 3, 256, Codes::kRandom, 7);
     std::vector<float> y(6, 1.0f);
     p.run(table(), y.data(), 3, 0, 0, 0, 3);
     p.run(table(), y.data(), 3, 0, 2, 1, 1);

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "quant/q4_0.h"
+#include "quant/q6_k.h"
 #include "quant/q8_0.h"
 
 namespace facet::kernels {
@@ -22,8 +23,8 @@ struct CpuFeatures {
 
 // y[t * y_stride + r] = sum over i < k of w[r, i] * x[t, i], for tokens t < m and weight rows row_begin <= r < row_end.
 // Rows of x and w follow each other without gaps: a row of x is k floats, k/32 Q8_0 blocks or k int8 codes by the op's
-// name; w points to row 0 of the matrix in the file's own bytes.  k: a multiple of 32 for the block types, any for
-// others.
+// name; w points to row 0 of the matrix in the file's own bytes.  k: a multiple of the block for the block types, any
+// for others.
 using Matmul = void (*)(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin,
                         int row_end, int k) noexcept;
 // As Matmul, for weights with one scale per row: the sum is multiplied by row_scales[r] * x_scale.
@@ -46,11 +47,12 @@ struct Table {
   void (*fake_quantize_static_i8)(float* y, float s, std::ptrdiff_t n) noexcept;
 
   // Matmuls, named rhs type after lhs type.  f32 activations:
-  Matmul matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0;
+  Matmul matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0, matmul_f32_q6_k;
   MatmulRows matmul_f32_i8, matmul_f32_i4, matmul_f32_i2;
   // q8 activations: integer dots per block of 32, then y = fma(sum, d_w * d_x, y) in f32, blocks in order (d_w * d_x is
-  // exact, so all targets give the same bits).
-  Matmul matmul_q8_q8_0, matmul_q8_q4_0;
+  // exact, so all targets give the same bits).  q6_k: the integer dot of 32 weights is that of its two groups, each
+  // times its scale.
+  Matmul matmul_q8_q8_0, matmul_q8_q4_0, matmul_q8_q6_k;
   // int8 activations with one static scale: exact int32 sums (k < 2^17), then float(sum) * (row_scales[r] * x_scale).
   MatmulRows matmul_i8_i8, matmul_i8_i4, matmul_i8_i2;
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "model/config.h"
 #include "model/tensor_spec.h"
 #include "tensor/tensor.h"
@@ -39,9 +40,14 @@ struct Checkpoint {
   std::vector<CacheScales> cache_scales;                      // per layer (sharing layers repeat the donor's), or empty
   std::map<std::string, std::string> metadata;  // provenance, e.g. "facet.scheme" -> "q4_0", "facet.method" -> "gptq"
   std::vector<std::shared_ptr<const void>> owners;
+  std::vector<std::shared_ptr<const MappedFile>> files;  // those of the owners that are mappings
 
   // Replaces (or adds) a tensor; the checkpoint keeps it alive.
   void set(const std::string& name, Tensor tensor);
+  // MappedFile::release() of bytes that lie in one of the files; does nothing for others.
+  void release(std::span<const std::byte> bytes) const {
+    for (const auto& file : files) file->release(bytes);
+  }
   // Sizes over all tensors: bits per stored element (scales included), and bytes.
   double bits_per_weight() const;
   std::uint64_t byte_size() const;

@@ -26,6 +26,7 @@ class Loader {
       if (const auto* text = std::get_if<std::string_view>(&entry.value); text && entry.key.starts_with(kFacetPrefix))
         out_.metadata[std::string(entry.key)] = *text;
     out_.owners.push_back(file_.owner);
+    if (file_.mapping) out_.files.push_back(file_.mapping);
     return {};
   }
 

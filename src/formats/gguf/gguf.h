@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "facet/status.h"
 #include "formats/gguf/ggml_type.h"
 #include "formats/gguf/gguf_value.h"
@@ -47,6 +48,7 @@ struct GgufFile {
   std::vector<GgufEntry> metadata;  // file order
   std::vector<GgufTensor> tensors;  // file order
   std::shared_ptr<const void> owner;
+  std::shared_ptr<const MappedFile> mapping;  // null over bytes in memory
 
   const GgufValue* find(std::string_view key) const;           // nullptr: absent
   const GgufTensor* find_tensor(std::string_view name) const;  // nullptr: absent

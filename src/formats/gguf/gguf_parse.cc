@@ -354,7 +354,9 @@ Result<GgufFile> parse_gguf(std::span<const std::byte> bytes, std::string path, 
 Result<GgufFile> read_gguf(const std::string& path) {
   FACET_ASSIGN(MappedFile mapped, MappedFile::open(path));
   auto file = std::make_shared<const MappedFile>(std::move(mapped));
-  return parse_gguf(file->bytes(), path, file);
+  FACET_ASSIGN(GgufFile parsed, parse_gguf(file->bytes(), path, file));
+  parsed.mapping = std::move(file);
+  return parsed;
 }
 
 }  // namespace facet

@@ -100,14 +100,16 @@ Result<SafetensorsFile> parse_safetensors(std::span<const std::byte> bytes, std:
   for (std::size_t i = 1; i < file.tensors.size(); ++i)
     if (file.tensors[i - 1].name == file.tensors[i].name)
       return corrupt(fmt::format("{}: tensor '{}' appears twice", path, printable(file.tensors[i].name)));
-  file.files.push_back({std::move(path), std::move(owner)});
+  file.files.push_back({std::move(path), std::move(owner), nullptr});
   return file;
 }
 
 Result<SafetensorsFile> read_safetensors(const std::string& path) {
   FACET_ASSIGN(MappedFile mapped, MappedFile::open(path));
   auto file = std::make_shared<const MappedFile>(std::move(mapped));
-  return parse_safetensors(file->bytes(), path, file);
+  FACET_ASSIGN(SafetensorsFile parsed, parse_safetensors(file->bytes(), path, file));
+  parsed.files.front().mapping = std::move(file);
+  return parsed;
 }
 
 }  // namespace facet

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "facet/status.h"
 #include "formats/stored_tensor.h"
 
@@ -60,6 +61,7 @@ struct SafetensorsFile {
   struct Shard {
     std::string path;
     std::shared_ptr<const void> owner;
+    std::shared_ptr<const MappedFile> mapping;  // null over bytes in memory
   };
   std::vector<Shard> files;
   std::map<std::string, std::string> metadata;  // __metadata__; of several shards, the first to name a key wins

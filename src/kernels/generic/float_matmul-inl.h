@@ -179,6 +179,24 @@ struct WeightsQ4_0 {
     return scratch;
   }
 };
+struct WeightsQ6_K {
+  const Q6_KBlock* w;
+  int k;
+  FACET_INLINE const float* columns(int r, int c, int n, float* scratch) const {
+    for (int i = 0; i < n; i += 32) {
+      const std::ptrdiff_t at = std::ptrdiff_t{r} * k + c + i;
+      const Q6_KBlock& block = w[at / Q6_KBlock::kWeights];
+      const int s = static_cast<int>(at % Q6_KBlock::kWeights / 32);
+      alignas(32) std::int8_t codes[32];
+      store_32(codes, _mm256_sub_epi8(unpack_q6_k(block, s), _mm256_set1_epi8(32)));
+      for (int j = 0; j < 32; j += kLanes) {
+        const F scale = set(half_to_float(block.scale) * block.scales[2 * s + j / 16]);
+        store(scratch + i + j, mul(load_i8(codes + j), scale));
+      }
+    }
+    return scratch;
+  }
+};
 // Codes without the row's scale; kBits 4 or 2 (8 is WeightsNarrow<ElementI8>).
 template <int kBits>
 struct WeightsRow {
@@ -220,6 +238,11 @@ void matmul_f32_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const voi
 void matmul_f32_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                      int k) noexcept {
   matmul_floats(WeightsQ4_0{static_cast<const Q4_0Block*>(w), k}, {y, y_stride, nullptr, 1}, floats(x), m, row_begin,
+                row_end, k);
+}
+void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                     int k) noexcept {
+  matmul_floats(WeightsQ6_K{static_cast<const Q6_KBlock*>(w), k}, {y, y_stride, nullptr, 1}, floats(x), m, row_begin,
                 row_end, k);
 }
 void matmul_f32_i8(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,

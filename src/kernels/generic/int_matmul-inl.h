@@ -14,6 +14,15 @@ void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
   if (m == 1) return matvec_blocks<BlockQ8_0>(y, inputs, blocks, row_begin, row_end, k);
   matmul_int_tiles(CodesQ8_0{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
+// Tokens one by one over rows that stay in the second-level cache: Q6_K is the type of heads, which see one token.
+void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                    int k) noexcept {
+  constexpr int kRows = 128;
+  for (int r = row_begin; r < row_end; r += kRows)
+    for (int t = 0; t < m; ++t)
+      matvec_q6_k(y + t * y_stride, static_cast<const Q8_0Block*>(x) + std::ptrdiff_t{t} * (k / 32),
+                  static_cast<const Q6_KBlock*>(w), r, r + kRows < row_end ? r + kRows : row_end, k);
+}
 template <int kBits>
 void matmul_f32_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
                      float x_scale, int m, int row_begin, int row_end, int k) noexcept {

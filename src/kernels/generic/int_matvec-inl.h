@@ -66,6 +66,45 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
   }
 }
 
+// Q6_K: as matvec_blocks, 32 weights of 8 rows at a time.  The two groups' sums lie in lanes 0-3 and 4-7 of a row's
+// partial sums, at most 4 * 32 * 128 = 2^14 each, and are multiplied by their scales as 16-bit numbers.
+void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end, int k) {
+  const int n_blocks = k / Q6_KBlock::kWeights;
+  const std::ptrdiff_t group_bytes = 8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q6_KBlock));
+  for (int row = row_begin; row < row_end; row += 8) {
+    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + group_bytes;
+    const int n_rows = row_end - row < 8 ? row_end - row : 8;
+    const Q6_KBlock* rows[8];
+    for (int r = 0; r < 8; ++r) rows[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
+    __m256 sum = _mm256_setzero_ps();
+    for (int b = 0; b < n_blocks; ++b) {
+      std::uint16_t halves[8];
+      for (int r = 0; r < 8; ++r) halves[r] = rows[r][b].scale.bits;
+      const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
+#pragma GCC unroll 8
+      for (int s = 0; s < 8; ++s) {
+        for (int line = 0; line < 4; ++line, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T0);
+        ahead -= 4 * 64 - sizeof(Q6_KBlock);  // an eighth of eight blocks
+        const Q8_0Block& block = x[8 * b + s];
+        const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.codes));
+        const __m256i begin = _mm256_sub_epi32(_mm256_setzero_si256(), dot_small(_mm256_set1_epi8(32), codes));
+        __m256i dots[8];
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; ++r) {
+          const Q6_KBlock& from = rows[r][b];
+          const __m256i groups = _mm256_inserti128_si256(_mm256_set1_epi32(from.scales[2 * s] & 0xffff),
+                                                         _mm_set1_epi32(from.scales[2 * s + 1] & 0xffff), 1);
+          dots[r] = _mm256_madd_epi16(add_dot_small(begin, unpack_q6_k(from, s), codes), groups);
+        }
+        const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(half_to_float(block.scale)));
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(int_sums_of_8(dots)), scale, sum);
+      }
+    }
+    store_first_4(y + row, _mm256_castps256_ps128(sum), n_rows < 4 ? n_rows : 4);
+    if (n_rows > 4) store_first_4(y + row + 4, _mm256_extractf128_ps(sum, 1), n_rows - 4);
+  }
+}
+
 // Row formats.  A vector of kBytes weight bytes holds 8 / kBits planes: plane p has the codes of columns p, p + 8 /
 // kBits,
 // ... of its group of columns.  The activations are put into the same order once per kRowBlock rows, which costs less

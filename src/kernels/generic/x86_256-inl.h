@@ -77,6 +77,16 @@ FACET_INLINE __m256i unpack_q4_0(const std::uint8_t* codes) {  // 0..15
   const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
   return _mm256_and_si256(_mm256_srlv_epi64(twice, _mm256_setr_epi64x(0, 0, 4, 4)), _mm256_set1_epi8(15));
 }
+// Weights [32 s, 32 s + 32) of a Q6_K block, 0..63: layout in quant/q6_k.h.
+FACET_INLINE __m256i unpack_q6_k(const Q6_KBlock& block, int s) {
+  const int half = s / 4, quarter = s % 4;
+  const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.low + 64 * half + 32 * (quarter % 2)));
+  const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.high + 32 * half));
+  const __m256i nibbles = _mm256_srl_epi16(low, _mm_cvtsi32_si128(4 * (quarter / 2)));
+  const __m256i pairs = _mm256_srl_epi16(high, _mm_cvtsi32_si128(2 * quarter));
+  return _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi8(15)),
+                         _mm256_slli_epi16(_mm256_and_si256(pairs, _mm256_set1_epi8(3)), 4));
+}
 FACET_INLINE __m256i unpack_i4(const void* codes) {  // 16 bytes; 0..15
   const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(codes)), mask = _mm_set1_epi8(15);
   const __m128i low = _mm_and_si128(v, mask), high = _mm_and_si128(_mm_srli_epi16(v, 4), mask);

@@ -37,6 +37,15 @@ struct Blocks {
     decode_row(std::span(w + (std::ptrdiff_t{r} * k + i) / kChunk, 1), std::span(out, n));
   }
 };
+struct Q6_K {  // a block is decoded whole for each 32 of its weights: slow and plain
+  const Q6_KBlock* w;
+  int k;
+  void decode(int r, int i, int n, float* out) const {
+    float block[Q6_KBlock::kWeights];
+    decode_row(std::span(w + (std::ptrdiff_t{r} * k + i) / Q6_KBlock::kWeights, 1), block);
+    std::copy_n(block + i % Q6_KBlock::kWeights, n, out);
+  }
+};
 template <int kBits>
 struct RowInt {
   const std::byte* w;
@@ -130,6 +139,30 @@ void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
 void matmul_q8_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {
   matmul_q8<Q4_0Block>(y, y_stride, x, w, m, row_begin, row_end, k);
+}
+
+void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                     int k) noexcept {
+  matmul_f32(y, y_stride, x, Q6_K{static_cast<const Q6_KBlock*>(w), k}, m, row_begin, row_end, k);
+}
+void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                    int k) noexcept {
+  for (int t = 0; t < m; ++t)
+    for (int r = row_begin; r < row_end; ++r) {
+      float sum = 0.0f;
+      for (int i = 0; i < k; i += kChunk) {
+        const Q8_0Block& xb = static_cast<const Q8_0Block*>(x)[(std::ptrdiff_t{t} * k + i) / kChunk];
+        Q6_KBlock wb = static_cast<const Q6_KBlock*>(w)[(std::ptrdiff_t{r} * k + i) / Q6_KBlock::kWeights];
+        const float scale = to_float(wb.scale) * to_float(xb.scale);
+        wb.scale = to_half(1.0f);  // what is left are integers: codes times their groups' scales
+        float integers[Q6_KBlock::kWeights];
+        decode_row(std::span(&wb, 1), integers);
+        int dot = 0;
+        for (int j = 0; j < kChunk; ++j) dot += xb.codes[j] * static_cast<int>(integers[i % Q6_KBlock::kWeights + j]);
+        sum = std::fma(static_cast<float>(dot), scale, sum);
+      }
+      y[t * y_stride + r] = sum;
+    }
 }
 
 template <int kBits>

@@ -19,6 +19,10 @@ void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
                     int k) noexcept;
 void matmul_q8_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept;
+void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                     int k) noexcept;
+void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                    int k) noexcept;
 // kBits: 8, 4 or 2.
 template <int kBits>
 void matmul_f32_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,

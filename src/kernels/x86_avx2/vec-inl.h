@@ -136,9 +136,7 @@ FACET_INLINE __m128i int_sums_of_4(const I v[4]) { return int_sums_of_4_ymm(v[0]
 FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
 }
-FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) {
-  return _mm256_add_epi32(acc, dot_small(u, s));
-}
+FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_add_epi32(acc, dot_small(u, s)); }
 // The same for signed codes of 8 bits; sums begin from dot_bytes_begin(s).  Saturation (2 * 128 * 128 = 2^15) rules
 // maddubs out, so both sides widen to 16 bits.
 FACET_INLINE __m256i dot_bytes_begin(__m256i) { return _mm256_setzero_si256(); }

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Facet against llama.cpp on the same machine and the same files, runs alternating, medians: `make bench-peers`.
+
+usage: run.py FACET [--models DIR] [--rounds N] [--rows a,b,...]
+Models of random weights are made in DIR (build/peers/models) once. Prints a table, leaves build/bench-peers.json: one key
+per row. Needs Node 20 and npm: llama.cpp is the prebuilt one of the npm package node-llama-cpp.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PEERS = os.path.join(ROOT, "build", "peers")
+THREADS = "2"
+
+
+def npm_package(folder):
+    """node-llama-cpp under `folder`, installed if missing."""
+    os.makedirs(folder, exist_ok=True)
+    if not os.path.isdir(os.path.join(folder, "node_modules", "node-llama-cpp")):
+        for command in (["npm", "init", "-y"],
+                        ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "node-llama-cpp"]):
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            if done.returncode != 0:
+                sys.exit(f"bench-peers: {' '.join(command)} failed: {done.stderr.strip()[-300:]}")
+    shutil.copy(os.path.join(ROOT, "tools", "peers", "llama_bench.mjs"), folder)
+    return folder
+
+
+def haswell_package(folder, source):
+    """A copy of the package whose best CPU variant is haswell's (AVX2)."""
+    if not os.path.isdir(os.path.join(folder, "node_modules")):
+        os.makedirs(folder, exist_ok=True)
+        shutil.copytree(os.path.join(source, "node_modules"), os.path.join(folder, "node_modules"), symlinks=True)
+        shutil.copy(os.path.join(source, "package.json"), folder)
+    keep = {"x64", "sse42", "sandybridge", "ivybridge", "piledriver", "haswell"}
+    for base, _, files in os.walk(os.path.join(folder, "node_modules", "@node-llama-cpp")):
+        for name in files:
+            if name.startswith("libggml-cpu-") and name[len("libggml-cpu-"):-len(".so")] not in keep:
+                os.remove(os.path.join(base, name))
+    shutil.copy(os.path.join(ROOT, "tools", "peers", "llama_bench.mjs"), folder)
+    return folder
+
+
+class Bench:
+    def __init__(self, facet, models, rounds):
+        self.facet, self.models, self.rounds, self.log = facet, models, rounds, []
+
+    def model(self, preset, scheme):
+        path = os.path.join(self.models, f"{preset}-{scheme}" + (".gguf" if scheme == "q4_0" else ""))
+        if not os.path.exists(path):
+            os.makedirs(self.models, exist_ok=True)
+            subprocess.run([self.facet, "synth", "--preset", preset, "--scheme", scheme, "--seed", "1", "--out", path],
+                           check=True, stderr=subprocess.DEVNULL)
+        return path
+
+    def ours(self, model, prompt, generate, depth=0, isa=None, extra=()):
+        env = {**os.environ, **({"FACET_ISA": isa} if isa else {})}
+        out = subprocess.run([self.facet, "bench", "-m", model, "-p", str(prompt), "-n", str(generate), "-d", str(depth),
+                              "-t", THREADS, "-r", "2", "-o", "json", *extra], check=True, capture_output=True, text=True,
+                             env=env).stdout
+        rows = json.loads(out)
+        self.log.append({"engine": "facet", "rows": rows})
+        return rows
+
+    def theirs(self, package, model, prompt, generate):
+        out = subprocess.run(["node", "llama_bench.mjs", model, THREADS, str(prompt), str(generate)], check=True,
+                             capture_output=True, text=True, cwd=package).stdout
+        result = json.loads(out)
+        self.log.append({"engine": "llama.cpp", "model": model, **result})
+        return result
+
+    def alternate(self, ours, theirs):
+        """Medians over rounds of (ours(), theirs()), run one after the other."""
+        pairs = [(ours(), theirs()) for _ in range(self.rounds)]
+        return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def rate(rows, generates):
+    return next(r["avg_ts"] for r in rows if (r["n_gen"] > 0) == generates)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("facet")
+    parser.add_argument("--models", default=os.path.join(PEERS, "models"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", default="all")
+    args = parser.parse_args()
+    package = npm_package(PEERS)
+    bench = Bench(os.path.abspath(args.facet), args.models, args.rounds)
+    table, result = [], {}
+
+    def row(key, mark, measure):
+        if args.rows != "all" and key not in args.rows.split(","):
+            return
+        print(f"bench-peers: {key}", file=sys.stderr, flush=True)
+        value, detail = measure()
+        result[key] = value
+        table.append((key, value, mark, detail))
+
+    def ratio(preset, scheme, generates, isa=None, peer=package):
+        prompt, generate = (0, 64) if generates else (512, 0)
+        ours, theirs = bench.model(preset, scheme), bench.model(preset, "q4_0")
+        key = "generated_tokens_per_second" if generates else "prompt_tokens_per_second"
+        a, b = bench.alternate(lambda: rate(bench.ours(ours, prompt, generate, isa=isa), generates),
+                               lambda: bench.theirs(peer, theirs, prompt, generate)[key])
+        return a / b, f"{a:.1f} against {b:.1f} tokens/s"
+
+    def share():
+        rows = [bench.ours(bench.model("e2b", "q4_0"), 0, 64)[0] for _ in range(args.rounds)]
+        shares = [r["streaming_share"] for r in rows]
+        return statistics.median(shares), ", ".join(
+            f"{r['gb_per_second']:.1f} of {r['streaming_gb_per_second']:.1f} GB/s" for r in rows)
+
+    def peak(scheme):
+        rows = bench.ours(bench.model("e2b", scheme), 512, 128, extra=("-c", "4096"))
+        return rows[-1]["peak_rss_bytes"], "VmHWM, context 4096, 512 + 128 tokens"
+
+    def first_token():
+        times = [bench.ours(bench.model("e2b", "mobile"), 1, 0)[0]["ttft_ms"] / 1e3 for _ in range(args.rounds)]
+        return statistics.median(times), "load to the logits of one token"
+
+    def depth():
+        rows = bench.ours(bench.model("e2b", "q4_0"), 0, 32, depth="0,32768")
+        return rows[1]["avg_ts"] / rows[0]["avg_ts"], f"{rows[1]['avg_ts']:.1f} against {rows[0]['avg_ts']:.1f} tokens/s"
+
+    row("e2b_q4_0_decode_ratio", ">= 2.2", lambda: ratio("e2b", "q4_0", True))
+    row("e2b_q4_0_decode_streaming_share", ">= 0.85", share)
+    row("e2b_q4_0_prefill_ratio", ">= 3.5", lambda: ratio("e2b", "q4_0", False))
+    row("e2b_mobile_decode_ratio", ">= 4.0", lambda: ratio("e2b", "mobile", True))
+    row("e2b_mobile_prefill_ratio", ">= 3.5", lambda: ratio("e2b", "mobile", False))
+    row("e2b_mobile_peak_rss_bytes", "<= 1.0e9", lambda: peak("mobile"))
+    row("e2b_q4_0_peak_rss_bytes", "<= 1.6e9", lambda: peak("q4_0"))
+    row("26b_a4b_q4_0_decode_ratio", ">= 1.3", lambda: ratio("26b-a4b", "q4_0", True))
+    row("e2b_mobile_first_token_seconds", "<= 0.5", first_token)
+    row("e2b_q4_0_decode_32k_depth_ratio", ">= 0.8", depth)
+    row("e2b_q4_0_avx2_decode_ratio", ">= 1.5",
+        lambda: ratio("e2b", "q4_0", True, "avx2", haswell_package(PEERS + "-haswell", package)))
+
+    print("| measure | value | mark | |\n|---|---|---|---|")
+    for key, value, mark, detail in table:
+        print(f"| {key} | {value:.3g} | {mark} | {detail} |")
+    path = os.path.join(ROOT, "build", "bench-peers.json")
+    with open(path, "w") as out:
+        json.dump({**result, "date": time.strftime("%Y-%m-%d"), "runs": bench.log}, out, indent=1)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
