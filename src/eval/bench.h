@@ -27,9 +27,9 @@ struct BenchResult {
 struct BenchOptions {
   std::vector<BenchCase> cases = {};
   int repetitions = 5;
-  bool warm_up = true;                                    // one untimed repetition first
-  SessionOptions session;                                 // its context is set from the cases where it is 0
-  std::uint64_t seed = 1;                                 // of the tokens: nothing is sampled
+  bool warm_up = true;                                         // one untimed repetition first
+  SessionOptions session;                                      // its context is set from the cases where it is 0
+  std::uint64_t seed = 1;                                      // of the tokens: nothing is sampled
   std::function<bool(const std::string& line)> progress = {};  // false: stop (kCancelled)
 };
 
