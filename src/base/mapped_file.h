@@ -18,8 +18,8 @@ class MappedFile {
   ~MappedFile();
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
-  // Takes the pages of `part` out of this process's memory, where part lies in this mapping; else does nothing.  They are
-  // read again, from the system's cache or the file, when they are next touched.
+  // Takes the pages of `part` out of this process's memory, where part lies in this mapping; else does nothing.  They
+  // are read again, from the system's cache or the file, when they are next touched.
   void release(std::span<const std::byte> part) const;
 
  private:
