@@ -91,6 +91,16 @@ def bench(tmp, model):
     for a, b in zip(rows[:8], rows[8:]):
         check(a["logits_hash"] == b["logits_hash"], "bench: the same logits on one thread and two")
     check("| tg4 @ d8 |" in facet("bench", "-m", model, "-p", "0", "-n", "4", "-d", "8", "-r", "1").stdout, "bench: the table")
+    facet("inspect", "-m", tmp + "/absent", code=3, says="absent")
+    facet("run", "-m", model, "-p", "x", "--memory-limit", "1K", code=5, says="the limit is")
+    facet("run", "-m", model, "-p", "x", "--memory-limit", "lots", code=2, says="lots")
+    facet("run", "-m", model, "-p", "x", "-n", "1", "--memory-limit", "1G")
+    seen = json.loads(facet("inspect", "-m", model, "-c", "64", "--format", "json").stdout)
+    check(sum(t["bytes"] for t in seen["tensors"]) == seen["bytes"] == sum(c["bytes"] for c in seen["components"].values()),
+          "inspect: tensors and components add up")
+    plan = seen["plan"]
+    check(plan["context"] == 64 and plan["cache_bytes"] > 0 and plan["resident_bytes"] > plan["weights_bytes"], "inspect: the plan")
+    check("resident" in facet("inspect", "-m", model, "-v").stdout, "inspect: text")
     check("avg_ts" in facet("bench", "-m", model, "-p", "4", "-n", "0", "-r", "1", "-o", "csv").stdout, "bench: csv")
 
 

@@ -227,7 +227,7 @@ Status run_bench(const BenchFlags& flags) {
                          .progress = {}};
     options.session.max_batch = flags.batch;
     options.session.context = flags.context;
-    options.session.kv = kv;
+    options.session.kv = kv == KvType::kAuto ? default_cache(model) : kv;
     options.progress = [&](const std::string& line) {
       progress.show(line);
       return !interrupted;

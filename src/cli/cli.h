@@ -38,6 +38,7 @@ void add_data(CLI::App& app, Status& status);
 void add_tokenizer(CLI::App& app, Status& status);
 void add_tokenize(CLI::App& app, Status& status);
 void add_quantize(CLI::App& app, Status& status);
+void add_inspect(CLI::App& app, Status& status);
 void add_synth(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);
 void add_report(CLI::App& app, Status& status);
@@ -58,6 +59,10 @@ Result<std::string> model_path_or_builtin(const std::string& given);
 // "auto" "f32" "f16" "bf16" "i8", and back.
 Result<KvType> parse_kv_type(const std::string& name);
 std::string name_of(KvType type);
+
+// --memory-limit: bytes, or a number with K, M or G (10^3, 10^6, 10^9); 0 or nothing = none.
+CLI::Option* memory_limit_option(CLI::App* app, std::string& limit);
+Result<std::uint64_t> parse_bytes(const std::string& flag, const std::string& text);
 
 // A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>
 // is the window's own.

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -62,6 +63,21 @@ std::string name_of(KvType type) {
   for (auto [name, known] : kKvTypes)
     if (type == known) return name;
   return "";
+}
+
+CLI::Option* memory_limit_option(CLI::App* app, std::string& limit) {
+  return option(app, "--memory-limit", limit, "refuse to run when the memory plan is above this: 1000000000, 1.6G");
+}
+
+Result<std::uint64_t> parse_bytes(const std::string& flag, const std::string& text) {
+  if (text.empty()) return std::uint64_t{0};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const double factor = unit.empty() ? 1 : unit == "K" ? 1e3 : unit == "M" ? 1e6 : unit == "G" ? 1e9 : 0;
+  if (error != std::errc() || factor == 0 || !(value >= 0) || value * factor > 1e18)
+    return invalid_argument(flag + " '" + text + "': expected bytes, such as 1000000000, 900M or 1.6G");
+  return static_cast<std::uint64_t>(value * factor);
 }
 
 std::vector<int> stream_of_documents(std::string_view text, const Tokenizer& tokenizer, int bos) {

@@ -9,7 +9,7 @@ namespace facet::cli {
 namespace {
 
 struct SynthFlags {
-  std::string preset, scheme = "q4_0", tokenizer, out;
+  std::string preset, scheme = "q4_0", tables, tokenizer, out;
   std::uint64_t seed = 1;
   int threads = 1;
 };
@@ -28,8 +28,14 @@ Status run_synth(const SynthFlags& flags) {
   if (!flags.tokenizer.empty()) {
     FACET_ASSIGN(tokenizer, load_tokenizer(flags.tokenizer));
   }
-  FACET_ASSIGN(Synthetic model,
-               Synthetic::create(config, scheme, flags.scheme == "f16" ? DType::kF16 : DType::kBF16, flags.seed));
+  std::optional<DType> table_type;
+  if (!flags.tables.empty()) {
+    table_type = dtype_from_name(flags.tables);
+    if (!table_type || has_row_scales(*table_type))
+      return invalid_argument("--tables " + flags.tables + ": expected q4_0, q6_k, q8_0, f16, bf16 or f32");
+  }
+  const DType float_type = flags.scheme == "f16" || table_type ? DType::kF16 : DType::kBF16;
+  FACET_ASSIGN(Synthetic model, Synthetic::create(config, scheme, float_type, flags.seed, table_type));
   ThreadPool pool(flags.threads);
   TensorStream weights = model.stream(pool);
   Progress progress;
@@ -56,6 +62,8 @@ void add_synth(CLI::App& app, Status& status) {
       app.add_subcommand("synth", "write a full-size model of random weights, to measure speed and memory");
   option(verb, "--preset", flags->preset, "e2b, e4b, 12b, 26b-a4b or 31b")->required();
   option(verb, "--scheme", flags->scheme, "q4_0, q8_0, mobile, bf16 or f16");
+  option(verb, "--tables", flags->tables,
+         "type of embedding and per-layer table, q6_k as in Google's Q4_0 files (default: the scheme's)");
   option(verb, "--tokenizer", flags->tokenizer, "model whose vocabulary to put in (default: a placeholder)");
   option(verb, "--out", flags->out, "q4_0, q8_0: a .gguf file; mobile: a folder; floats: either")->required();
   option(verb, "-s,--seed", flags->seed, "same seed, same bytes");

@@ -29,7 +29,8 @@ Result<Engine> Engine::load(const std::string& path, const EngineOptions& option
   FACET_ASSIGN(Tokenizer tokenizer, load_tokenizer(path));
   auto state = std::make_unique<State>(std::move(model), std::move(tokenizer),
                                        options.threads > 0 ? options.threads : available_processors());
-  FACET_ASSIGN(Session session, Session::create(state->model, state->pool, {.context = options.context}));
+  FACET_ASSIGN(Session session, Session::create(state->model, state->pool,
+                                                {.context = options.context, .kv = default_cache(state->model)}));
   state->session = std::make_unique<Session>(std::move(session));
   return Engine(std::move(state));
 }

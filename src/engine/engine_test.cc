@@ -48,7 +48,7 @@ TEST_F(EngineTest, GivesWhatTheRoomsBehindItGive) {
 
   Model model = *Model::load(folder());
   ThreadPool pool(1);
-  Session session = *Session::create(model, pool, {.context = 64});
+  Session session = *Session::create(model, pool, {.context = 64, .kv = default_cache(model)});
   Result<Generation> expected = generate(session, prompt, options);
   ASSERT_TRUE(expected.ok());
   std::string expected_text;

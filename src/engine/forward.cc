@@ -24,7 +24,10 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
   }
 
   const std::size_t batch = options.max_batch;
-  auto floats = [](std::size_t n) { return std::make_unique_for_overwrite<float[]>(n); };
+  auto floats = [&](std::size_t n) {
+    buffer_bytes_ += n * sizeof(float);
+    return std::make_unique_for_overwrite<float[]>(n);
+  };
   const int ple = c_.n_layers() * c_.ple_size;
   x_ = floats(batch * c_.hidden_size);
   a_ = floats(batch * c_.hidden_size);
@@ -113,9 +116,8 @@ void Forward::embed(std::span<const int> tokens) {
 // The per-layer table is the largest tensor of an E-type model, and a token reads one row of it.  What the system maps
 // around each (64 KiB) is given back now and then, so that a long text does not make the table resident.
 void Forward::release_table_rows() {
-  constexpr int kKeptRows = 256;
   table_rows_ += n_rows();
-  if (table_rows_ < kKeptRows) return;
+  if (table_rows_ < kKeptTableRows) return;
   table_rows_ = 0;
   model_.checkpoint().release(model_.ple_table().bytes);
   model_.checkpoint().release(std::as_bytes(model_.ple_table().row_scales));

@@ -24,8 +24,12 @@ class Forward {
   // logits of the last n_wanted of them to logits (n_wanted * V floats).
   void run(std::span<const int> tokens, int position, int n_wanted, float* logits);
 
+  // Rows of the per-layer table whose pages are kept before they are given back.
+  static constexpr int kKeptTableRows = 256;
+
   Projector& projector() { return projector_; }
   const KvCache& cache() const { return cache_; }
+  std::uint64_t buffer_bytes() const { return buffer_bytes_ + projector_.buffer_bytes(); }
 
  private:
   using Floats = std::unique_ptr<float[]>;
@@ -59,6 +63,7 @@ class Forward {
   Projector projector_;
   KvCache cache_;
   int position_ = 0, begin_ = 0, end_ = 0;
+  std::uint64_t buffer_bytes_ = 0;
   int table_rows_ = 0;  // read since the last release_table_rows() that released
 
   Floats x_;                      // D: the residual stream

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/forward.h"
 #include "engine/kv_cache.h"
 
 namespace facet {
@@ -24,6 +25,45 @@ std::uint64_t weight_bytes_per_token(const Model& model) {
   for (const TensorView* table : {&model.embedding(), &model.ple_table()})
     if (!table->shape.empty()) bytes += *row_bytes(table->dtype, table->cols());
   return bytes;
+}
+
+MemoryPlan plan_memory(const Session& session) {
+  constexpr std::uint64_t kMappedAroundARow = 64 << 10, kProgram = 16 << 20;
+  const Model& model = session.model();
+  MemoryPlan plan;
+  for (const TensorSpec& spec : tensor_specs(model.config())) {
+    const TensorView& t = model.checkpoint().tensors.at(spec.name);
+    const std::uint64_t bytes = t.bytes.size() + t.row_scales.size_bytes();
+    const bool only_gathered =
+        spec.role == Role::kPleTable || (spec.role == Role::kEmbedding && !model.config().tied_head);
+    if (!spec.is_matrix)
+      plan.vectors += static_cast<std::uint64_t>(element_count(t.shape)) * sizeof(float);
+    else if (only_gathered)
+      plan.tables += bytes;
+    else if (spec.role == Role::kExpertsGateUp || spec.role == Role::kExpertsDown)
+      plan.experts += bytes;
+    else
+      plan.weights += bytes;
+  }
+  plan.cache = session.cache_bytes();
+  plan.buffers = session.buffer_bytes();
+  plan.logits = std::uint64_t(model.config().vocab_size) * sizeof(float);
+  if (plan.tables > 0) {
+    const std::uint64_t rows = Forward::kKeptTableRows + static_cast<std::uint64_t>(session.options().max_batch);
+    plan.table_rows = std::min(plan.tables, rows * kMappedAroundARow);
+  }
+  plan.program = kProgram;
+  return plan;
+}
+
+Status check_memory(const MemoryPlan& plan, std::uint64_t limit) {
+  if (limit == 0 || plan.resident() <= limit) return {};
+  auto megabytes = [](std::uint64_t bytes) { return std::to_string(bytes / 1000000) + " MB"; };
+  return no_resources("the plan needs " + megabytes(plan.resident()) + ", the limit is " + megabytes(limit) +
+                      " (weights " + megabytes(plan.weights + plan.experts + plan.vectors) + ", cache " +
+                      megabytes(plan.cache) + ", activations " + megabytes(plan.buffers + plan.logits) +
+                      ", table rows " + megabytes(plan.table_rows) +
+                      "); a shorter context or a smaller batch needs less");
 }
 
 std::uint64_t cache_bytes_per_token(const Model& model, const SessionOptions& options, int position) {

@@ -45,5 +45,36 @@ TEST(Plan, CacheBytesPerTokenStopGrowingAtTheWindow) {
   EXPECT_EQ(cache_bytes_per_token(*model, options, 63), sliding * c.sliding_window + global * 64);
 }
 
+TEST(Plan, EveryByteOfTheFileIsSomewhere) {
+  FACET_FOR_EACH_TINY(tiny) {
+    auto model = Model::bind(random_checkpoint(tiny.config, 1));
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    ThreadPool pool(1);
+    Session session = *Session::create(*model, pool, {.context = 64, .max_batch = 8});
+    const MemoryPlan plan = plan_memory(session);
+    EXPECT_EQ(plan.weights + plan.experts + plan.tables + plan.vectors, model->checkpoint().byte_size());
+    EXPECT_EQ(plan.cache, session.cache_bytes());
+    EXPECT_GT(plan.buffers, 8u * tiny.config.hidden_size * sizeof(float) * 3);
+    EXPECT_LE(plan.table_rows, plan.tables);
+    // A longer context needs a larger cache, and nothing else.
+    Session longer = *Session::create(*model, pool, {.context = 256, .max_batch = 8});
+    const MemoryPlan more = plan_memory(longer);
+    EXPECT_GT(more.cache, plan.cache);
+    EXPECT_EQ(more.resident() - more.cache, plan.resident() - plan.cache);
+  }
+}
+
+TEST(Plan, TheLimitIsCheckedWithTheNumbers) {
+  MemoryPlan plan;
+  plan.weights = 900'000'000;
+  plan.cache = 200'000'000;
+  EXPECT_TRUE(check_memory(plan, 0).ok());
+  EXPECT_TRUE(check_memory(plan, plan.resident()).ok());
+  const Status refused = check_memory(plan, 1'000'000'000);
+  EXPECT_EQ(refused.code(), Code::kNoResources);
+  EXPECT_NE(refused.message().find("1100 MB, the limit is 1000 MB (weights 900 MB, cache 200 MB"), std::string::npos)
+      << refused.message();
+}
+
 }  // namespace
 }  // namespace facet::engine_test

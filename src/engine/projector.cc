@@ -40,7 +40,8 @@ Projector::Projector(const Model& model, ThreadPool& pool, const kernels::Table&
     for (const Linear& expert : w.experts_gate_up) consider(expert);
     for (const Linear& expert : w.experts_down) consider(expert);
   }
-  converted_ = std::make_unique_for_overwrite<std::byte[]>(most * static_cast<std::size_t>(options.max_batch));
+  buffer_bytes_ = most * static_cast<std::size_t>(options.max_batch);
+  converted_ = std::make_unique_for_overwrite<std::byte[]>(buffer_bytes_);
 }
 
 InputForm Projector::form_of(const Linear& w) const {

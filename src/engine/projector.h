@@ -49,6 +49,8 @@ class Projector {
   // The same for what layer l puts into its cache: n floats of keys and of values.
   void observe_cache(int l, const float* k, const float* v, std::int64_t n);
 
+  std::size_t buffer_bytes() const { return buffer_bytes_; }
+
   LinearObserver linear_observer;
   SiteObserver site_observer;
 
@@ -62,6 +64,7 @@ class Projector {
   ThreadPool& pool_;
   const kernels::Table& kernels_;
   bool float_activations_, ignore_static_scales_;
+  std::size_t buffer_bytes_ = 0;
   std::unique_ptr<std::byte[]> converted_;  // the input in converted_form_
   InputForm converted_form_;                // kFloat = nothing converted yet
   const float* x_ = nullptr;

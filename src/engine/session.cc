@@ -47,6 +47,8 @@ Status settle(const Model& model, SessionOptions& o) {
 
 }  // namespace
 
+KvType default_cache(const Model& model) { return has_cache_scales(model) ? KvType::kI8 : KvType::kF16; }
+
 Result<Session> Session::create(const Model& model, ThreadPool& pool, SessionOptions options) {
   auto kernels = kernels::choose();
   if (!kernels.ok()) return kernels.status();
@@ -131,6 +133,7 @@ void Session::set_site_observer(SiteObserver observer) {
 }
 
 std::uint64_t Session::cache_bytes() const { return state_->forward.cache().bytes(); }
+std::uint64_t Session::buffer_bytes() const { return state_->forward.buffer_bytes(); }
 const SessionOptions& Session::options() const { return state_->options; }
 const Model& Session::model() const { return state_->model; }
 

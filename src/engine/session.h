@@ -31,6 +31,10 @@ using LinearObserver = std::function<void(const Linear& linear, const float* x, 
 // Sees activations where static int8 scales sit: site "layers.3.mlp.down_proj.input|output" or "layers.3.k|v" (cache).
 using SiteObserver = std::function<void(const std::string& site, const float* x, std::int64_t n)>;
 
+// What users get where they choose nothing: int8 where the model carries cache scales, else f16, which halves the cache
+// of kAuto and whose roundings are below those of quantized weights.
+KvType default_cache(const Model& model);
+
 //   Session session = *Session::create(model, pool, {.context = 512});
 //   std::vector<float> logits(model.config().vocab_size);
 //   FACET_TRY(session.evaluate(prompt, Logits::kLast, logits));
@@ -65,6 +69,7 @@ class Session {
   void set_linear_observer(LinearObserver observer);
   void set_site_observer(SiteObserver observer);
   std::uint64_t cache_bytes() const;
+  std::uint64_t buffer_bytes() const;     // activations of a batch
   const SessionOptions& options() const;  // as settled at creation: no zero or kAuto left
   const Model& model() const;
 

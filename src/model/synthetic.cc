@@ -14,6 +14,7 @@
 #include "model/random_weights.h"
 #include "quant/codec.h"
 #include "quant/q4_0.h"
+#include "quant/q6_k.h"
 #include "quant/q8_0.h"
 
 namespace facet {
@@ -56,7 +57,7 @@ struct CodeTable {
 };
 
 const CodeTable& code_table(DType type) {
-  static const CodeTable i2(0.9, 2), i4(3.0, 4), i8(40.0, 8), q4_0(3.4, 4), q8_0(45.0, 8);
+  static const CodeTable i2(0.9, 2), i4(3.0, 4), i8(40.0, 8), q4_0(3.4, 4), q8_0(45.0, 8), q6_k(12.0, 6);
   switch (type) {
     case DType::kI2Row:
       return i2;
@@ -66,6 +67,8 @@ const CodeTable& code_table(DType type) {
       return i8;
     case DType::kQ4_0:
       return q4_0;
+    case DType::kQ6_K:
+      return q6_k;
     default:
       return q8_0;
   }
@@ -117,6 +120,20 @@ void draw_row(DType type, std::int64_t cols, float sigma, Rng& rng, std::byte* o
         Q8_0Block block;
         block.scale = to_half(vary(sigma / static_cast<float>(table.deviation), rng));
         for (std::int8_t& code : block.codes) code = table.codes[bytes.next()];
+        std::memcpy(out + b * sizeof block, &block, sizeof block);
+      }
+      return;
+    }
+    case DType::kQ6_K: {
+      const CodeTable& table = code_table(type);
+      constexpr int kSteps = 100;  // of the block's scale in a group's, about
+      for (std::int64_t b = 0; b < cols / Q6_KBlock::kWeights; ++b) {
+        Q6_KBlock block;
+        std::array<std::uint8_t, Q6_KBlock::kWeights> codes;
+        for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(table.codes[bytes.next()] + 32);
+        pack_codes(codes, block);
+        block.scale = to_half(sigma / static_cast<float>(table.deviation) / kSteps);
+        for (std::int8_t& scale : block.scales) scale = static_cast<std::int8_t>(vary(kSteps, rng));
         std::memcpy(out + b * sizeof block, &block, sizeof block);
       }
       return;
@@ -180,7 +197,7 @@ constexpr float kActivationScale = 0.06f;
 }  // namespace
 
 Result<Synthetic> Synthetic::create(const GemmaConfig& config, const Scheme& scheme, DType float_type,
-                                    std::uint64_t seed) {
+                                    std::uint64_t seed, std::optional<DType> table_type) {
   FACET_TRY(config.validate());
   FACET_TRY(check_rules(scheme, config));
   Synthetic out;
@@ -194,6 +211,9 @@ Result<Synthetic> Synthetic::create(const GemmaConfig& config, const Scheme& sch
     }
     TensorView view;
     FACET_ASSIGN(view.dtype, dtype_for(scheme, config, spec, float_type));
+    if (table_type && (spec.role == Role::kEmbedding || spec.role == Role::kHead || spec.role == Role::kPleTable))
+      view.dtype = *table_type;
+    if (table_type && spec.role == Role::kPleModelProj) view.dtype = float_type;
     view.shape = spec.shape;
     if (!row_bytes(view.dtype, view.cols()))
       return invalid_argument(

@@ -2,6 +2,8 @@
 // without anybody's checkpoint, on a machine smaller than the model.
 #pragma once
 
+#include <optional>
+
 #include "base/thread_pool.h"
 #include "model/checkpoint.h"
 #include "model/scheme.h"
@@ -15,9 +17,11 @@ namespace facet {
 // The same config, scheme and seed give the same bytes on any number of threads.
 class Synthetic {
  public:
-  // float_type: of the matrices that the scheme leaves alone.  kInvalidArgument as dtype_for().
-  static Result<Synthetic> create(const GemmaConfig& config, const Scheme& scheme, DType float_type,
-                                  std::uint64_t seed);
+  // float_type: of the matrices that the scheme leaves alone.  table_type, where given: of the embedding, the head and
+  // the per-layer table; then the per-layer projection stays float, as in Google's and llama.cpp's Q4_0 files (Q6_K
+  // tables). kInvalidArgument as dtype_for(), and for rows that do not fit their type.
+  static Result<Synthetic> create(const GemmaConfig& config, const Scheme& scheme, DType float_type, std::uint64_t seed,
+                                  std::optional<DType> table_type = std::nullopt);
   // Vectors, routers and row scales are there; other matrices have no bytes.
   const Checkpoint& outline() const { return outline_; }
   // Gives those bytes.  pool must outlive the stream.

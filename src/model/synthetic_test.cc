@@ -71,6 +71,27 @@ TEST_F(SyntheticModel, MatricesKeepTheVarianceOfTheirInput) {
   }
 }
 
+TEST_F(SyntheticModel, TablesMayHaveATypeOfTheirOwn) {
+  GemmaConfig config = tiny_e(128);
+  config.vocab_size = 512;
+  auto model = Synthetic::create(config, *parse_scheme("q4_0"), DType::kF16, 1, DType::kQ6_K);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  ThreadPool pool(2);
+  ASSERT_TRUE(save_gguf(path("m.gguf"), model->outline(), placeholder_tokenizer(512), model->stream(pool)).ok());
+  auto loaded = load_checkpoint(path("m.gguf"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  EXPECT_EQ(loaded->tensors.at("embed_tokens.weight").dtype, DType::kQ6_K);
+  EXPECT_EQ(loaded->tensors.at("embed_tokens_per_layer.weight").dtype, DType::kQ6_K);
+  EXPECT_EQ(loaded->tensors.at("per_layer_model_projection.weight").dtype, DType::kF16);
+  EXPECT_EQ(loaded->tensors.at("layers.0.self_attn.q_proj.weight").dtype, DType::kQ4_0);
+  const Tensor w = decode(loaded->tensors.at("embed_tokens.weight"));
+  double squares = 0;
+  for (float v : w.floats()) squares += double(v) * v;
+  EXPECT_NEAR(std::sqrt(squares / double(w.floats().size()) * config.hidden_size), 1.5, 0.1);
+  EXPECT_EQ(Synthetic::create(tiny_e(32), *parse_scheme("q4_0"), DType::kF16, 1, DType::kQ6_K).status().code(),
+            Code::kInvalidArgument);
+}
+
 TEST(Synthetic, RefusesRowsThatDoNotFit) {
   GemmaConfig c = tiny_e(8);
   EXPECT_EQ(Synthetic::create(c, *parse_scheme("q4_0"), DType::kBF16, 1).status().code(), Code::kInvalidArgument);

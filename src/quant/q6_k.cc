@@ -24,12 +24,6 @@ struct Place {
   }
 };
 
-void put(Q6_KBlock& block, int i, int code) {
-  const Place p(i);
-  block.low[p.low] = static_cast<std::uint8_t>(block.low[p.low] | (code & 15) << p.nibble);
-  block.high[p.high] = static_cast<std::uint8_t>(block.high[p.high] | code >> 4 << p.shift);
-}
-
 int get(const Q6_KBlock& block, int i) {
   const Place p(i);
   return (block.low[p.low] >> p.nibble & 15) | (block.high[p.high] >> p.shift & 3) << 4;
@@ -44,7 +38,7 @@ void encode_block(const float* w, Q6_KBlock& out) {
     scales[g] = extremum / -32.0f;
     if (std::fabs(scales[g]) > std::fabs(largest)) largest = scales[g];
   }
-  out = {};
+  std::uint8_t codes[kN];
   out.scale = to_half(largest / -128.0f);
   const float unit = to_float(out.scale);
   for (int g = 0; g < kGroups; ++g) {
@@ -53,12 +47,24 @@ void encode_block(const float* w, Q6_KBlock& out) {
     const float step = unit * out.scales[g];
     for (int i = 0; i < kGroup; ++i) {
       const float code = step == 0 ? 0 : std::nearbyint(w[g * kGroup + i] / step);
-      put(out, g * kGroup + i, static_cast<int>(std::clamp(code, -32.0f, 31.0f)) + 32);
+      codes[g * kGroup + i] = static_cast<std::uint8_t>(std::clamp(code, -32.0f, 31.0f) + 32.0f);
     }
   }
+  pack_codes(codes, out);
 }
 
 }  // namespace
+
+void pack_codes(std::span<const std::uint8_t> codes, Q6_KBlock& block) noexcept {
+  FACET_CHECK(codes.size() == kN, "256 codes per block");
+  std::fill(std::begin(block.low), std::end(block.low), std::uint8_t{0});
+  std::fill(std::begin(block.high), std::end(block.high), std::uint8_t{0});
+  for (int i = 0; i < kN; ++i) {
+    const Place p(i);
+    block.low[p.low] = static_cast<std::uint8_t>(block.low[p.low] | (codes[i] & 15) << p.nibble);
+    block.high[p.high] = static_cast<std::uint8_t>(block.high[p.high] | codes[i] >> 4 << p.shift);
+  }
+}
 
 Status encode_row(std::span<const float> w, std::span<Q6_KBlock> out) {
   if (w.size() != out.size() * kN)

@@ -28,4 +28,7 @@ Status encode_row(std::span<const float> w, std::span<Q6_KBlock> out);
 // Exact up to the one rounding of scale * scales[group].
 void decode_row(std::span<const Q6_KBlock> in, std::span<float> w) noexcept;
 
+// Puts 256 codes (0..63) where they belong; the scales stay.
+void pack_codes(std::span<const std::uint8_t> codes, Q6_KBlock& block) noexcept;
+
 }  // namespace facet

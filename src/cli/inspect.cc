@@ -1,0 +1,197 @@
+// facet inspect: what a model is made of, and the memory it needs.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/cli.h"
+#include "engine/plan.h"
+
+namespace facet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectFlags {
+  std::string model, format = "text", cache_type = "auto";
+  int context = 0, batch = 512;
+  bool verbose = false;
+};
+
+const char* component_of(const TensorSpec& spec) {
+  switch (spec.role) {
+    case Role::kEmbedding:
+      return "embedding";
+    case Role::kHead:
+      return "head";
+    case Role::kPleTable:
+      return "per-layer table";
+    case Role::kPleModelProj:
+    case Role::kPleProjNorm:
+    case Role::kPleGate:
+    case Role::kPleProj:
+    case Role::kPostPleNorm:
+      return "per-layer inputs";
+    case Role::kAttnNorm:
+    case Role::kQ:
+    case Role::kK:
+    case Role::kV:
+    case Role::kO:
+    case Role::kQNorm:
+    case Role::kKNorm:
+    case Role::kPostAttnNorm:
+      return "attention";
+    case Role::kRouter:
+    case Role::kRouterScale:
+    case Role::kExpertScale:
+    case Role::kExpertsGateUp:
+    case Role::kExpertsDown:
+    case Role::kFfnNorm2:
+    case Role::kPostFfnNorm1:
+    case Role::kPostFfnNorm2:
+      return "experts";
+    case Role::kFfnNorm:
+    case Role::kGate:
+    case Role::kUp:
+    case Role::kDown:
+    case Role::kPostFfnNorm:
+      return "feed-forward";
+    case Role::kOutputNorm:
+    case Role::kLayerScalar:
+      return "other";
+  }
+  return "other";
+}
+
+struct Component {
+  std::uint64_t weights = 0, bytes = 0;
+  std::map<std::string, std::uint64_t> types;  // name -> weights
+};
+
+std::string types_of(const Component& c) {
+  std::string out;
+  for (const auto& [name, n] : c.types) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+double bits(std::uint64_t bytes, std::uint64_t weights) { return 8.0 * double(bytes) / double(weights); }
+
+Json plan_json(const MemoryPlan& p, const Session& session) {
+  return {{"context", session.options().context},
+          {"batch", session.options().max_batch},
+          {"cache_type", name_of(session.options().kv)},
+          {"resident_bytes", p.resident()},
+          {"weights_bytes", p.weights},
+          {"experts_bytes", p.experts},
+          {"vectors_bytes", p.vectors},
+          {"cache_bytes", p.cache},
+          {"buffers_bytes", p.buffers},
+          {"logits_bytes", p.logits},
+          {"table_rows_bytes", p.table_rows},
+          {"program_bytes", p.program},
+          {"mapped_not_resident_bytes", p.tables},
+          {"weight_bytes_per_token", weight_bytes_per_token(session.model())},
+          {"cache_bytes_per_token_at_the_end",
+           cache_bytes_per_token(session.model(), session.options(), session.options().context - 1)}};
+}
+
+std::string plan_text(const MemoryPlan& p, const Session& session) {
+  auto line = [](const char* what, std::uint64_t bytes, const char* note) {
+    return bytes == 0 ? std::string() : fmt::format("  {:<12} {:>9.1f} MB  {}\n", what, double(bytes) / 1e6, note);
+  };
+  std::string out = fmt::format("\nmemory, context {}, batch {}, cache {}:\n", session.options().context,
+                                session.options().max_batch, name_of(session.options().kv));
+  out += line("weights", p.weights, "mapped, read by every token");
+  out += line("experts", p.experts, "mapped, a few of them read by each token");
+  out += line("vectors", p.vectors, "norms and scalars");
+  out += line("cache", p.cache, "keys and values of the whole context");
+  out += line("activations", p.buffers, "of one batch");
+  out += line("logits", p.logits, "of one position");
+  out += line("table rows", p.table_rows, "what is mapped around the rows last read, at most");
+  out += line("program", p.program, "code, stacks, the file's header");
+  out += line("resident", p.resident(), "in all");
+  out += line("not resident", p.tables, "mapped tables of which a token reads one row");
+  out += fmt::format(
+      "each token reads {:.1f} MB of weights, and {:.1f} MB of cache at the end of the context\n",
+      double(weight_bytes_per_token(session.model())) / 1e6,
+      double(cache_bytes_per_token(session.model(), session.options(), session.options().context - 1)) / 1e6);
+  return out;
+}
+
+Status run_inspect(const InspectFlags& flags) {
+  FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
+  FACET_ASSIGN(Model model, Model::load(path));
+  ThreadPool pool(1);
+  SessionOptions options{.context = flags.context, .max_batch = flags.batch};
+  FACET_ASSIGN(options.kv, parse_kv_type(flags.cache_type));
+  if (options.kv == KvType::kAuto) options.kv = default_cache(model);
+  FACET_ASSIGN(Session session, Session::create(model, pool, options));
+  const MemoryPlan plan = plan_memory(session);
+
+  const GemmaConfig& c = model.config();
+  std::map<std::string, Component> components;
+  Component all;
+  Json tensors = Json::array();
+  std::string list;
+  for (const TensorSpec& spec : tensor_specs(c)) {
+    const TensorView& t = model.checkpoint().tensors.at(spec.name);
+    const auto weights = static_cast<std::uint64_t>(element_count(t.shape));
+    const std::uint64_t bytes = t.bytes.size() + t.row_scales.size_bytes();
+    const std::string type(info(t.dtype).name);
+    for (Component* to : {&components[component_of(spec)], &all}) {
+      to->weights += weights;
+      to->bytes += bytes;
+      to->types[type] += weights;
+    }
+    if (flags.format == "json")
+      tensors.push_back(
+          {{"name", spec.name}, {"type", type}, {"shape", t.shape}, {"bytes", bytes}, {"bits", bits(bytes, weights)}});
+    else if (flags.verbose)
+      list += fmt::format("{:<52} {:>5} {:>18} {:>12} bytes {:>6.2f} bits\n", spec.name, type, to_string(t.shape),
+                          bytes, bits(bytes, weights));
+  }
+  if (flags.format == "json") {
+    Json parts = Json::object();
+    for (const auto& [name, part] : components)
+      parts[name] = {{"weights", part.weights},
+                     {"bytes", part.bytes},
+                     {"bits", bits(part.bytes, part.weights)},
+                     {"types", part.types}};
+    const Json out = {{"model", path},
+                      {"weights", all.weights},
+                      {"bytes", all.bytes},
+                      {"bits", bits(all.bytes, all.weights)},
+                      {"layers", c.n_layers()},
+                      {"max_positions", c.max_positions},
+                      {"metadata", model.checkpoint().metadata},
+                      {"components", parts},
+                      {"plan", plan_json(plan, session)},
+                      {"tensors", tensors}};
+    return write_output("", out.dump(1) + "\n");
+  }
+  std::string out = fmt::format(
+      "{}: {} layers, {:.2f} B weights, {:.1f} MB, {:.2f} bits per weight; at most {} positions\n", path, c.n_layers(),
+      double(all.weights) / 1e9, double(all.bytes) / 1e6, bits(all.bytes, all.weights), c.max_positions);
+  for (const auto& [key, value] : model.checkpoint().metadata) out += fmt::format("  {} = {}\n", key, value);
+  out += "\n" + list + (list.empty() ? "" : "\n");
+  for (const auto& [name, part] : components)
+    out += fmt::format("  {:<18} {:>9.1f} M weights {:>9.1f} MB {:>6.2f} bits  {}\n", name, double(part.weights) / 1e6,
+                       double(part.bytes) / 1e6, bits(part.bytes, part.weights), types_of(part));
+  return write_output("", out + plan_text(plan, session));
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Status& status) {
+  auto flags = std::make_shared<InspectFlags>();
+  CLI::App* verb = app.add_subcommand("inspect", "show what a model is made of, and the memory it needs");
+  option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
+  option(verb, "-c,--ctx-size", flags->context, "positions (0: the model's, at most 4096)")
+      ->check(CLI::Range(0, 1 << 24));
+  option(verb, "-b,--batch-size", flags->batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
+  option(verb, "--cache-type", flags->cache_type, "of keys and values: auto f32 f16 bf16 i8");
+  option(verb, "--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  verb->add_flag("-v,--verbose", flags->verbose, "list every tensor");
+  verb->callback([flags, &status] { status = run_inspect(*flags); });
+}
+
+}  // namespace facet::cli
