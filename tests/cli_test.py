@@ -95,6 +95,20 @@ def bench(tmp, model):
     facet("run", "-m", model, "-p", "x", "--memory-limit", "1K", code=5, says="the limit is")
     facet("run", "-m", model, "-p", "x", "--memory-limit", "lots", code=2, says="lots")
     facet("run", "-m", model, "-p", "x", "-n", "1", "--memory-limit", "1G")
+    facet("bench", "-m", model, "--memory-limit", "2M", code=5, says="cache")
+    facet("run", "-m", model, "-p", "x", "-ctk", "q5", code=2, says="q5")
+    facet("run", "-m", model, "-p", "x", "-ctv", "i8", code=2, says="cache scales")
+    for k, v in [("q8", "f16"), ("bf16", "q8_0"), ("f32", "f32")]:
+        facet("run", "-m", model, "-p", "x", "-n", "4", "-ctk", k, "-ctv", v)
+    row = json.loads(facet("bench", "-m", model, "-pg", "4,2", "-p", "0", "-n", "0", "-r", "1", "-ctk", "q8", "-o", "json").stdout)[0]
+    check((row["type_k"], row["type_v"], row["n_prompt"], row["n_gen"]) == ("q8", "f16", 4, 2), "bench: -ctk and -pg")
+    cut = tmp + "/shrinks"
+    shutil.copytree(model, cut)
+    running = subprocess.Popen([FACET, "bench", "-m", cut, "-p", "0", "-n", "60", "-r", "10000"], stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)
+    os.truncate(cut + "/model.safetensors", 4096)
+    _, errors = running.communicate(timeout=60)
+    check(running.returncode == 3 and "became shorter" in errors, f"a file that shrinks: {running.returncode} {errors[-200:]!r}")
     seen = json.loads(facet("inspect", "-m", model, "-c", "64", "--format", "json").stdout)
     check(sum(t["bytes"] for t in seen["tensors"]) == seen["bytes"] == sum(c["bytes"] for c in seen["components"].values()),
           "inspect: tensors and components add up")

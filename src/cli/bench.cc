@@ -24,9 +24,10 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct BenchFlags {
-  std::string model, prompts = "512", generated = "128", depths = "0", threads, cache_type = "auto", output = "md";
+  std::string model, prompts = "512", generated = "128", depths = "0", threads, output = "md";
+  SessionFlags session;
   std::vector<std::string> both;  // "PP,TG"
-  int repetitions = 5, batch = 512, context = 0;
+  int repetitions = 5;
   bool no_warm_up = false;
   std::uint64_t seed = 1;
 };
@@ -99,7 +100,7 @@ double deviation(const std::vector<double>& v) {
 
 // What stays the same in all rows of one run.
 struct Setting {
-  std::string model_filename, model_type, cpu, isa, time, cache_type;
+  std::string model_filename, model_type, cpu, isa, time, type_k, type_v;
   std::uint64_t model_size = 0, n_params = 0;
   double streaming = 0;  // bytes per second
 };
@@ -120,8 +121,8 @@ Json to_json(const Setting& s, const BenchFlags& flags, int threads, const Bench
           {"n_batch", report.session.max_batch},
           {"n_ubatch", report.session.max_batch},
           {"n_threads", threads},
-          {"type_k", s.cache_type},
-          {"type_v", s.cache_type},
+          {"type_k", s.type_k},
+          {"type_v", s.type_v},
           {"n_prompt", r.what.n_prompt},
           {"n_gen", r.what.n_generate},
           {"n_depth", r.what.depth},
@@ -207,7 +208,6 @@ Status run_bench(const BenchFlags& flags) {
   FACET_ASSIGN(std::vector<BenchCase> cases, parse_cases(flags));
   FACET_ASSIGN(std::vector<int> threads, parse_numbers("-t", flags.threads, 1, 1024));
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
-  FACET_ASSIGN(KvType kv, parse_kv_type(flags.cache_type));
   std::vector<Json> rows;
   Progress progress;
   for (int n_threads : threads) {
@@ -225,9 +225,7 @@ Status run_bench(const BenchFlags& flags) {
                          .session = {},
                          .seed = flags.seed,
                          .progress = {}};
-    options.session.max_batch = flags.batch;
-    options.session.context = flags.context;
-    options.session.kv = kv == KvType::kAuto ? default_cache(model) : kv;
+    FACET_ASSIGN(options.session, session_options(flags.session, model));
     options.progress = [&](const std::string& line) {
       progress.show(line);
       return !interrupted;
@@ -241,7 +239,8 @@ Status run_bench(const BenchFlags& flags) {
     setting.model_type = fmt::format("gemma4 {:.1f}B {}", double(setting.n_params) / 1e9, main_type(c));
     setting.cpu = cpu_name();
     setting.isa = std::string("cpu ") + table->name;
-    setting.cache_type = name_of(report.session.kv);
+    setting.type_k = name_of(report.session.kv);
+    setting.type_v = name_of(report.session.value_type());
     const std::time_t now = std::time(nullptr);
     std::tm utc{};
     gmtime_r(&now, &utc);
@@ -266,10 +265,7 @@ void add_bench(CLI::App& app, Status& status) {
   flags->threads = std::to_string(available_processors());
   option(verb, "-t,--threads", flags->threads, "threads");
   option(verb, "-r,--repetitions", flags->repetitions, "times each test is run")->check(CLI::Range(1, 10000));
-  option(verb, "-c,--ctx-size", flags->context, "positions to make room for (0: what the tests need)")
-      ->check(CLI::Range(0, 1 << 24));
-  option(verb, "-b,--batch-size", flags->batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
-  option(verb, "--cache-type", flags->cache_type, "of keys and values: auto f32 f16 bf16 i8");
+  session_flags(verb, flags->session);
   option(verb, "-o,--output", flags->output, "md, json, jsonl or csv")
       ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}));
   option(verb, "-s,--seed", flags->seed, "of the tokens");

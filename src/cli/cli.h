@@ -56,13 +56,15 @@ Result<std::string> builtin_model_path();
 // `given` or, when empty, the built-in model.
 Result<std::string> model_path_or_builtin(const std::string& given);
 
-// "auto" "f32" "f16" "bf16" "i8", and back.
-Result<KvType> parse_kv_type(const std::string& name);
-std::string name_of(KvType type);
-
-// --memory-limit: bytes, or a number with K, M or G (10^3, 10^6, 10^9); 0 or nothing = none.
-CLI::Option* memory_limit_option(CLI::App* app, std::string& limit);
-Result<std::uint64_t> parse_bytes(const std::string& flag, const std::string& text);
+// What verbs that run a model say about its session, with llama.cpp's names.
+struct SessionFlags {
+  int context = 0, batch = 512;
+  std::string cache_k = "auto", cache_v = "auto", memory_limit;
+};
+void session_flags(CLI::App* verb, SessionFlags& flags);
+// Of a model: "auto" is int8 where it carries cache scales, else f16.
+Result<SessionOptions> session_options(const SessionFlags& flags, const Model& model);
+std::string name_of(KvType type);  // "f16"
 
 // A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>
 // is the window's own.

@@ -46,29 +46,16 @@ Result<std::string> model_path_or_builtin(const std::string& given) {
 }
 
 namespace {
-constexpr std::pair<const char*, KvType> kKvTypes[] = {{"auto", KvType::kAuto},
-                                                       {"f32", KvType::kF32},
-                                                       {"f16", KvType::kF16},
-                                                       {"bf16", KvType::kBF16},
-                                                       {"i8", KvType::kI8}};
-}  // namespace
-
-Result<KvType> parse_kv_type(const std::string& name) {
+constexpr std::pair<const char*, KvType> kKvTypes[] = {
+    {"auto", KvType::kAuto}, {"f32", KvType::kF32}, {"f16", KvType::kF16}, {"bf16", KvType::kBF16},
+    {"i8", KvType::kI8},     {"q8", KvType::kQ8},   {"q8_0", KvType::kQ8}};
+Result<KvType> parse_kv_type(const std::string& flag, const std::string& name) {
   for (auto [known, type] : kKvTypes)
     if (name == known) return type;
-  return invalid_argument("unknown cache type '" + name + "' (auto f32 f16 bf16 i8)");
+  return invalid_argument(flag + " '" + name + "': unknown cache type (auto f32 f16 bf16 q8 i8)");
 }
 
-std::string name_of(KvType type) {
-  for (auto [name, known] : kKvTypes)
-    if (type == known) return name;
-  return "";
-}
-
-CLI::Option* memory_limit_option(CLI::App* app, std::string& limit) {
-  return option(app, "--memory-limit", limit, "refuse to run when the memory plan is above this: 1000000000, 1.6G");
-}
-
+// Bytes, or a number with K, M or G (10^3, 10^6, 10^9); nothing = 0.
 Result<std::uint64_t> parse_bytes(const std::string& flag, const std::string& text) {
   if (text.empty()) return std::uint64_t{0};
   double value = 0;
@@ -78,6 +65,36 @@ Result<std::uint64_t> parse_bytes(const std::string& flag, const std::string& te
   if (error != std::errc() || factor == 0 || !(value >= 0) || value * factor > 1e18)
     return invalid_argument(flag + " '" + text + "': expected bytes, such as 1000000000, 900M or 1.6G");
   return static_cast<std::uint64_t>(value * factor);
+}
+
+}  // namespace
+
+std::string name_of(KvType type) {
+  for (auto [name, known] : kKvTypes)
+    if (type == known) return name;
+  return "";
+}
+
+void session_flags(CLI::App* verb, SessionFlags& flags) {
+  option(verb, "-c,--ctx-size", flags.context, "positions (0: the model's, at most 4096)")
+      ->check(CLI::Range(0, 1 << 24));
+  option(verb, "-b,--batch-size", flags.batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
+  option(verb, "--cache-type-k", flags.cache_k, "-ctk: type of cached keys, auto f32 f16 bf16 q8 i8");
+  option(verb, "--cache-type-v", flags.cache_v, "-ctv: type of cached values");
+  option(verb, "--memory-limit", flags.memory_limit,
+         "refuse to run when the memory plan is above this: 1000000000, 900M, 1.6G");
+}
+
+Result<SessionOptions> session_options(const SessionFlags& flags, const Model& model) {
+  SessionOptions out;
+  out.context = flags.context;
+  out.max_batch = flags.batch;
+  FACET_ASSIGN(out.memory_limit, parse_bytes("--memory-limit", flags.memory_limit));
+  FACET_ASSIGN(out.kv, parse_kv_type("-ctk", flags.cache_k));
+  FACET_ASSIGN(out.kv_values, parse_kv_type("-ctv", flags.cache_v));
+  if (out.kv == KvType::kAuto) out.kv = default_cache(model);
+  if (out.kv_values == KvType::kAuto) out.kv_values = default_cache(model);
+  return out;
 }
 
 std::vector<int> stream_of_documents(std::string_view text, const Tokenizer& tokenizer, int bos) {

@@ -12,8 +12,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct InspectFlags {
-  std::string model, format = "text", cache_type = "auto";
-  int context = 0, batch = 512;
+  std::string model, format = "text";
+  SessionFlags session;
   bool verbose = false;
 };
 
@@ -78,7 +78,8 @@ double bits(std::uint64_t bytes, std::uint64_t weights) { return 8.0 * double(by
 Json plan_json(const MemoryPlan& p, const Session& session) {
   return {{"context", session.options().context},
           {"batch", session.options().max_batch},
-          {"cache_type", name_of(session.options().kv)},
+          {"type_k", name_of(session.options().kv)},
+          {"type_v", name_of(session.options().value_type())},
           {"resident_bytes", p.resident()},
           {"weights_bytes", p.weights},
           {"experts_bytes", p.experts},
@@ -98,8 +99,9 @@ std::string plan_text(const MemoryPlan& p, const Session& session) {
   auto line = [](const char* what, std::uint64_t bytes, const char* note) {
     return bytes == 0 ? std::string() : fmt::format("  {:<12} {:>9.1f} MB  {}\n", what, double(bytes) / 1e6, note);
   };
-  std::string out = fmt::format("\nmemory, context {}, batch {}, cache {}:\n", session.options().context,
-                                session.options().max_batch, name_of(session.options().kv));
+  std::string out =
+      fmt::format("\nmemory, context {}, batch {}, cache {} and {}:\n", session.options().context,
+                  session.options().max_batch, name_of(session.options().kv), name_of(session.options().value_type()));
   out += line("weights", p.weights, "mapped, read by every token");
   out += line("experts", p.experts, "mapped, a few of them read by each token");
   out += line("vectors", p.vectors, "norms and scalars");
@@ -121,9 +123,7 @@ Status run_inspect(const InspectFlags& flags) {
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   FACET_ASSIGN(Model model, Model::load(path));
   ThreadPool pool(1);
-  SessionOptions options{.context = flags.context, .max_batch = flags.batch};
-  FACET_ASSIGN(options.kv, parse_kv_type(flags.cache_type));
-  if (options.kv == KvType::kAuto) options.kv = default_cache(model);
+  FACET_ASSIGN(SessionOptions options, session_options(flags.session, model));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
   const MemoryPlan plan = plan_memory(session);
 
@@ -185,10 +185,7 @@ void add_inspect(CLI::App& app, Status& status) {
   auto flags = std::make_shared<InspectFlags>();
   CLI::App* verb = app.add_subcommand("inspect", "show what a model is made of, and the memory it needs");
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
-  option(verb, "-c,--ctx-size", flags->context, "positions (0: the model's, at most 4096)")
-      ->check(CLI::Range(0, 1 << 24));
-  option(verb, "-b,--batch-size", flags->batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
-  option(verb, "--cache-type", flags->cache_type, "of keys and values: auto f32 f16 bf16 i8");
+  session_flags(verb, flags->session);
   option(verb, "--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));
   verb->add_flag("-v,--verbose", flags->verbose, "list every tensor");
   verb->callback([flags, &status] { status = run_inspect(*flags); });

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -16,6 +18,23 @@ void on_interrupt(int) {
   interrupted = true;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
+}
+
+// A mapped file that is cut short while we read it.  Nothing can be saved, but something can be said.
+void on_bus_error(int) {
+  constexpr char kMessage[] =
+      "error: a mapped file became shorter while it was read, or its disk failed (was the model replaced in place?)\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
+  ::_exit(exit_code({Code::kCorrupt, {}}));
+}
+
+// llama.cpp's flags of one dash and several letters, which CLI11 does not know.
+std::string long_name(const std::string& argument) {
+  constexpr std::pair<const char*, const char*> kNames[] = {
+      {"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-pg", "--pg"}};
+  for (auto [name, known] : kNames)
+    if (argument == name) return known;
+  return argument;
 }
 
 int fail(const Status& status) {
@@ -56,7 +75,9 @@ int run(int argc, char** argv, const Program& program) {
       return fail(invalid_argument("unknown verb '" + std::string(argv[1]) + "' (run `facet help` for the list)"));
   }
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments;
+    for (int i = argc - 1; i > 0; --i) arguments.push_back(long_name(argv[i]));  // the last one first
+    app.parse(std::move(arguments));
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done);
   } catch (const CLI::ParseError& error) {
@@ -73,6 +94,7 @@ int run(int argc, char** argv, const Program& program) {
 int run_program(int argc, char** argv, const Program& program) {
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGBUS, on_bus_error);
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, not a death
   try {
     return run(argc, argv, program);

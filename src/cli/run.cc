@@ -7,14 +7,14 @@
 #include "base/process.h"
 #include "cli/cli.h"
 #include "engine/generate.h"
-#include "engine/plan.h"
 
 namespace facet::cli {
 namespace {
 
 struct RunFlags {
-  std::string model, prompt, prompt_file, cache_type, memory_limit;
-  int n_predict = -1, context = 0, batch = 256, threads = 1;
+  std::string model, prompt, prompt_file;
+  SessionFlags session;
+  int n_predict = -1, threads = 1;
   SamplerOptions sampling;
   bool no_bos = false, no_prompt = false, no_timings = false, ignore_eos = false, parse_special = false,
        verbose = false;
@@ -70,13 +70,9 @@ Status run_run(RunFlags flags) {
       tokenizer.encode(flags.prompt, {.bos = !flags.no_bos, .parse_special = flags.parse_special});
   if (prompt.empty()) return invalid_argument("the prompt is empty");
 
-  SessionOptions options{.context = flags.context, .max_batch = flags.batch};
-  FACET_ASSIGN(options.kv, parse_kv_type(flags.cache_type));
-  if (options.kv == KvType::kAuto) options.kv = default_cache(model);
-  FACET_ASSIGN(std::uint64_t limit, parse_bytes("--memory-limit", flags.memory_limit));
+  FACET_ASSIGN(SessionOptions options, session_options(flags.session, model));
   ThreadPool pool(flags.threads);
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
-  FACET_TRY(check_memory(plan_memory(session), limit).with_prefix(path));
   if (flags.verbose)
     std::fprintf(stderr, "model %s, %.2f bits per weight; context %d, cache %.1f MB; %d threads\n%s\n", path.c_str(),
                  model.checkpoint().bits_per_weight(), session.options().context, double(session.cache_bytes()) / 1e6,
@@ -107,18 +103,13 @@ Status run_run(RunFlags flags) {
 
 void add_run(CLI::App& app, Status& status) {
   auto flags = std::make_shared<RunFlags>();
-  flags->cache_type = "auto";
   CLI::App* verb = app.add_subcommand("run", "continue a prompt");
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
   option(verb, "-p,--prompt", flags->prompt, "text to continue");
   option(verb, "-f,--file", flags->prompt_file, "file whose text to continue");
   option(verb, "-n,--predict,--n-predict", flags->n_predict, "tokens to write (-1: until the model stops)")
       ->check(CLI::Range(-1, 1 << 30));
-  option(verb, "-c,--ctx-size", flags->context, "positions (0: the model's, at most 4096)")
-      ->check(CLI::Range(0, 1 << 24));
-  option(verb, "-b,--batch-size", flags->batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
-  option(verb, "--cache-type", flags->cache_type, "of keys and values: auto f32 f16 bf16 i8");
-  memory_limit_option(verb, flags->memory_limit);
+  session_flags(verb, flags->session);
   option(verb, "--temp", flags->sampling.temperature, "temperature, 0 = always the most probable token")
       ->check(CLI::Range(0.0, 100.0));
   option(verb, "--top-k", flags->sampling.top_k, "keep the k most probable (0: all)")->check(CLI::Range(0, 1 << 30));

@@ -5,25 +5,14 @@
 namespace facet {
 namespace {
 
-int element_bytes(kernels::CacheType type) {
-  switch (type) {
-    case kernels::CacheType::kF32:
-      return 4;
-    case kernels::CacheType::kF16:
-    case kernels::CacheType::kBF16:
-      return 2;
-    case kernels::CacheType::kI8:
-      return 1;
-  }
-  return 0;
-}
-
 kernels::CacheType plane_type(KvType kv, float scale) {
   switch (kv) {
     case KvType::kF16:
       return kernels::CacheType::kF16;
     case KvType::kBF16:
       return kernels::CacheType::kBF16;
+    case KvType::kQ8:
+      return kernels::CacheType::kQ8;
     case KvType::kI8:
       return scale > 0 ? kernels::CacheType::kI8 : kernels::CacheType::kF32;  // 0: float by the format
     default:
@@ -35,7 +24,7 @@ KvPlane make_plane(KvType kv, float scale, int n_heads, int slots, int size) {
   KvPlane plane;
   plane.type = plane_type(kv, scale);
   plane.scale = plane.type == kernels::CacheType::kI8 ? scale : 1.0f;
-  plane.stride_bytes = std::ptrdiff_t{size} * element_bytes(plane.type);
+  plane.stride_bytes = kernels::cache_bytes(plane.type, size);
   plane.slots = slots;
   plane.bytes = std::make_unique_for_overwrite<std::byte[]>(std::size_t(n_heads) * slots * plane.stride_bytes);
   return plane;
@@ -55,8 +44,9 @@ int slots_for(const SessionOptions& o, int window) {
 std::int64_t cache_bytes_per_position(const Model& model, const SessionOptions& options, int l) {
   const GemmaConfig& c = model.config();
   const CacheScales scales = model.layers()[l].cache_scales;
-  const int bytes = element_bytes(plane_type(options.kv, scales.k)) + element_bytes(plane_type(options.kv, scales.v));
-  return std::int64_t{c.n_kv_heads_of(l)} * c.head_size_of(l) * bytes;
+  const int size = c.head_size_of(l);
+  return c.n_kv_heads_of(l) * (kernels::cache_bytes(plane_type(options.kv, scales.k), size) +
+                               kernels::cache_bytes(plane_type(options.value_type(), scales.v), size));
 }
 
 KvCache::KvCache(const Model& model, const SessionOptions& options) {
@@ -70,7 +60,7 @@ KvCache::KvCache(const Model& model, const SessionOptions& options) {
     layer.slots = slots_for(options, layer.window);
     const CacheScales scales = model.layers()[l].cache_scales;
     layer.k = make_plane(options.kv, scales.k, c.n_kv_heads_of(l), layer.slots, c.head_size_of(l));
-    layer.v = make_plane(options.kv, scales.v, c.n_kv_heads_of(l), layer.slots, c.head_size_of(l));
+    layer.v = make_plane(options.value_type(), scales.v, c.n_kv_heads_of(l), layer.slots, c.head_size_of(l));
     bytes_ += static_cast<std::uint64_t>(layer.slots * cache_bytes_per_position(model, options, l));
   }
 }

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "engine/forward.h"
+#include "engine/plan.h"
 
 namespace facet {
 
@@ -39,9 +40,9 @@ Status settle(const Model& model, SessionOptions& o) {
   o.max_rollback = std::min(o.max_rollback, o.context);
   const bool scales = has_cache_scales(model);
   if (o.kv == KvType::kAuto) o.kv = scales && !o.ignore_static_scales ? KvType::kI8 : KvType::kF32;
-  if (o.kv == KvType::kI8 && !scales)
+  if ((o.kv == KvType::kI8 || o.kv_values == KvType::kI8) && !scales)
     return invalid_argument(
-        "an int8 cache needs a model with cache scales (the mobile scheme); choose f32, f16 or bf16");
+        "an int8 cache needs a model with cache scales (the mobile scheme); choose f32, f16, bf16 or q8");
   return {};
 }
 
@@ -59,7 +60,9 @@ Result<Session> Session::create(const Model& model, ThreadPool& pool, SessionOpt
                                 const kernels::Table& kernels) {
   FACET_TRY(settle(model, options));
   try {
-    return Session(std::make_unique<State>(model, pool, kernels, options));
+    Session session(std::make_unique<State>(model, pool, kernels, options));
+    FACET_TRY(check_memory(plan_memory(session), options.memory_limit));
+    return session;
   } catch (const std::bad_alloc&) {
     return no_resources("not enough memory for a session of " + std::to_string(options.context) +
                         " positions; ask for a shorter context");

@@ -14,16 +14,21 @@
 
 namespace facet {
 
-enum class KvType { kAuto, kF32, kF16, kBF16, kI8 };  // auto: int8 where the model carries cache scales, else f32
+// kAuto: kI8 where the model carries cache scales, else f32.  kI8: static int8, by those scales.  kQ8: int8 with a
+// scale for each head and position, for any model.
+enum class KvType { kAuto, kF32, kF16, kBF16, kI8, kQ8 };
 
 struct SessionOptions {
-  int context = 0;        // positions at most; 0 = min(max_positions, 4096)
-  int max_batch = 256;    // tokens per internal step
-  int max_rollback = 16;  // how far below the highest position ever reached one may go back
-  KvType kv = KvType::kAuto;
+  int context = 0;                    // positions at most; 0 = min(max_positions, 4096)
+  int max_batch = 256;                // tokens per internal step
+  int max_rollback = 16;              // how far below the highest position ever reached one may go back
+  KvType kv = KvType::kAuto;          // of keys and values
+  KvType kv_values = KvType::kAuto;   // of values where they differ; kAuto = as kv
+  std::uint64_t memory_limit = 0;     // bytes that plan_memory() may reach; 0 = no limit
   bool float_activations = false;     // block-quantized weights against f32 activations: for comparing with the trainer
   bool ignore_static_scales = false;  // run a mobile model without its clamps, the cache's under kAuto included (only
                                       // to show what they do)
+  KvType value_type() const { return kv_values == KvType::kAuto ? kv : kv_values; }
 };
 
 // Sees the inputs of linears, for calibration: x is n rows of linear.cols floats, before any activation quantization.
@@ -43,7 +48,8 @@ KvType default_cache(const Model& model);
 // (up to float rounding for the latter; greedy decoding is bit-identical for any thread count).
 class Session {
  public:
-  // kInvalidArgument: options that contradict each other or the model.  kNoResources: the buffers do not fit in memory.
+  // kInvalidArgument: options that contradict each other or the model.  kNoResources: the buffers do not fit in memory,
+  // or the plan not in memory_limit; the message has the numbers.
   // Uses kernels::choose(), or the given table (tests run every one).
   static Result<Session> create(const Model& model, ThreadPool& pool, SessionOptions options);
   static Result<Session> create(const Model& model, ThreadPool& pool, SessionOptions options,

@@ -176,6 +176,14 @@ TEST(Session, SixteenBitCachesStayClose) {
       EXPECT_LT(bf16, 3e-2);
       EXPECT_GT(bf16, f16);  // and they are really used
       EXPECT_GT(f16, 1e-5);
+      // Within 2^-8 of the largest of each vector.
+      const double q8 = relative_rms(engine_logits(model, tokens, {.kv = KvType::kQ8}, *kernels), expected);
+      const double values = relative_rms(
+          engine_logits(model, tokens, {.kv = KvType::kF32, .kv_values = KvType::kQ8}, *kernels), expected);
+      EXPECT_LT(q8, 0.1);
+      EXPECT_GT(q8, f16);
+      EXPECT_LT(values, q8);
+      EXPECT_GT(values, 1e-5);
     }
   }
 }

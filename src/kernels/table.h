@@ -32,7 +32,22 @@ using MatmulRows = void (*)(float* y, std::ptrdiff_t y_stride, const void* x, co
                             float x_scale, int m, int row_begin, int row_end, int k) noexcept;
 
 // How keys and values lie in a cache: position p's vector of n values starts at base + p * stride_bytes.
-enum class CacheType : int { kF32, kF16, kBF16, kI8 };  // kI8: codes of one static scale
+// kI8: codes of one static scale.  kQ8: codes, and behind the last of them their own f32 scale.
+enum class CacheType : int { kF32, kF16, kBF16, kI8, kQ8 };
+constexpr std::ptrdiff_t cache_bytes(CacheType type, int n) {  // of n values
+  switch (type) {
+    case CacheType::kF32:
+      return 4 * std::ptrdiff_t{n};
+    case CacheType::kF16:
+    case CacheType::kBF16:
+      return 2 * std::ptrdiff_t{n};
+    case CacheType::kI8:
+      return n;
+    case CacheType::kQ8:
+      return std::ptrdiff_t{n} + 4;
+  }
+  return 0;
+}
 
 struct Table {
   const char* name;  // "ref" "avx2" "avx512_vnni"
@@ -75,6 +90,7 @@ struct Table {
 
   // Attention of several rows of queries to one run of cached positions, which lie stride_bytes apart.
   // scores[r * scores_stride + p] = dot(queries[r], key p) * scale_k, r < n_rows, p < n_positions; `size` values each.
+  // kQ8: of the codes, times (scale_k * the key's own scale).
   void (*attend_scores)(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
                         const void* keys, CacheType type, std::ptrdiff_t stride_bytes, float scale_k, int n_positions,
                         int size) noexcept;
@@ -83,11 +99,13 @@ struct Table {
   // Begins with *most = -infinity, *sum = 0.
   float (*softmax_piece)(float* x, std::ptrdiff_t n, float* most, double* sum) noexcept;
   // For p in order: outs[r][i] = fma(probs[r * probs_stride + p] * scale_v, value p[i], outs[r][i]), i < size; so a
-  // range of positions may be cut anywhere, and all targets give the same bits.
+  // range of positions may be cut anywhere, and all targets give the same bits.  kQ8: values are codes, scale_v is
+  // multiplied by the value's own scale first.
   void (*attend_mix)(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride,
                      const void* values, CacheType type, std::ptrdiff_t stride_bytes, float scale_v, int n_positions,
                      int size) noexcept;
-  // Stores n values into one cache slot.  kI8: by quantize_static_i8 with `scale`; others: RNE (scale ignored).
+  // Stores n values into one cache slot.  kI8: by quantize_static_i8 with `scale`; kQ8: the same with absmax / 127 (a
+  // NaN becomes the scale); others: RNE.
   void (*store_cache)(void* slot, const float* x, CacheType type, float scale, int n) noexcept;
 };
 

@@ -23,6 +23,13 @@ FACET_INLINE void for_row_blocks(int n_rows, const Body& body) {
   for_last_rows<kQueryRows - 1>(r, n_rows - r, body);
 }
 
+// The scale behind the codes of a kQ8 vector.
+FACET_INLINE float own_scale(const void* vector, int size) {
+  float scale;
+  __builtin_memcpy(&scale, static_cast<const char*>(vector) + size, sizeof scale);
+  return scale;
+}
+
 // R rows against 4 keys (beyond n: the last one again).  Each dot product is one chain of multiply-adds per lane, then
 // one tree: it does not depend on what is computed beside it.
 template <typename E, int R>
@@ -54,15 +61,18 @@ FACET_INLINE void score_tile(float* scores, std::ptrdiff_t scores_stride, const 
   for (int r = 0; r < R; ++r) store_first_4(scores + r * scores_stride, _mm_mul_ps(sums_of_4(sum[r]), scale), n);
 }
 
-template <typename E>
+template <typename E, bool kOwnScale = false>
 void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows, const char* keys,
                std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
   using T = typename E::Type;
-  const __m128 scale = _mm_set1_ps(scale_k);
+  __m128 scale = _mm_set1_ps(scale_k);
   for (int p = 0; p < n_positions; p += 4) {
     const int n = n_positions - p < 4 ? n_positions - p : 4;
     const T* key[4];
     for (int j = 0; j < 4; ++j) key[j] = reinterpret_cast<const T*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
+    if constexpr (kOwnScale)
+      scale = _mm_mul_ps(_mm_set1_ps(scale_k), _mm_setr_ps(own_scale(key[0], size), own_scale(key[1], size),
+                                                           own_scale(key[2], size), own_scale(key[3], size)));
     for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       score_tile<E, decltype(rows)::kCount>(scores + r * scores_stride + p, scores_stride, queries + r, key, scale, n,
                                             size);
@@ -92,9 +102,9 @@ float softmax_piece(float* x, std::ptrdiff_t n, float* most, double* sum) noexce
 }
 
 // V vectors of R rows' outputs stay in registers while the positions pass.
-template <typename E, int R, int V>
+template <typename E, int R, int V, bool kOwnScale>
 FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::ptrdiff_t probs_stride,
-                           const char* values, std::ptrdiff_t stride_bytes, float scale_v, int n_positions) {
+                           const char* values, std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
   F sum[R][V];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
@@ -105,9 +115,10 @@ FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::
     F v[V];
 #pragma GCC unroll 4
     for (int j = 0; j < V; ++j) v[j] = E::get(value + j * kLanes);
+    const float scale = kOwnScale ? scale_v * own_scale(values + p * stride_bytes, size) : scale_v;
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const F share = set(probs[r * probs_stride + p] * scale_v);
+      const F share = set(probs[r * probs_stride + p] * scale);
 #pragma GCC unroll 4
       for (int j = 0; j < V; ++j) sum[r][j] = mul_add(share, v[j], sum[r][j]);
     }
@@ -118,26 +129,27 @@ FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::
     for (int j = 0; j < V; ++j) store(outs[r] + at + j * kLanes, sum[r][j]);
 }
 
-template <typename E>
+template <typename E, bool kOwnScale = false>
 void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
             std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
   int at = 0;
   for (; at + 4 * kLanes <= size; at += 4 * kLanes)
     for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
-      mix_tile<E, decltype(rows)::kCount, 4>(outs + r, at, probs + r * probs_stride, probs_stride, values, stride_bytes,
-                                             scale_v, n_positions);
+      mix_tile<E, decltype(rows)::kCount, 4, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
+                                                        stride_bytes, scale_v, n_positions, size);
     });
   for (; at + kLanes <= size; at += kLanes)
     for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
-      mix_tile<E, decltype(rows)::kCount, 1>(outs + r, at, probs + r * probs_stride, probs_stride, values, stride_bytes,
-                                             scale_v, n_positions);
+      mix_tile<E, decltype(rows)::kCount, 1, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
+                                                        stride_bytes, scale_v, n_positions, size);
     });
   if (const int rest = size - at; rest > 0)
     for (int r = 0; r < n_rows; ++r) {
       F sum = load_first(outs[r] + at, rest);
       for (int p = 0; p < n_positions; ++p) {
         const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes) + at;
-        sum = mul_add(set(probs[r * probs_stride + p] * scale_v), E::get_first(value, rest), sum);
+        const float scale = kOwnScale ? scale_v * own_scale(values + p * stride_bytes, size) : scale_v;
+        sum = mul_add(set(probs[r * probs_stride + p] * scale), E::get_first(value, rest), sum);
       }
       store_first(outs[r] + at, sum, rest);
     }
@@ -159,6 +171,8 @@ void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* con
       return with(scores_of<ElementBF16>);
     case CacheType::kI8:
       return with(scores_of<ElementI8>);
+    case CacheType::kQ8:
+      return with(scores_of<ElementI8, true>);
   }
 }
 
@@ -177,6 +191,8 @@ void attend_mix(float* const* outs, int n_rows, const float* probs, std::ptrdiff
       return with(mix_of<ElementBF16>);
     case CacheType::kI8:
       return with(mix_of<ElementI8>);
+    case CacheType::kQ8:
+      return with(mix_of<ElementI8, true>);
   }
 }
 
@@ -202,5 +218,15 @@ void store_cache(void* slot, const float* x, CacheType type, float scale, int n)
       return store_narrow<std::uint16_t, store_bf16>(static_cast<std::uint16_t*>(slot), x, n);
     case CacheType::kI8:
       return quantize_static_i8(static_cast<std::int8_t*>(slot), x, scale, n);
+    case CacheType::kQ8: {
+      F most = zero();
+      int i = 0;
+      for (; i + kLanes <= n; i += kLanes) most = max_bits(abs(load(x + i)), most);
+      if (i < n) most = max_bits(abs(load_first(x + i, n - i)), most);
+      const float own = reduce_max_bits(most) / 127.0f;  // a NaN counts as the largest
+      quantize_static_i8(static_cast<std::int8_t*>(slot), x, own, n);
+      __builtin_memcpy(static_cast<char*>(slot) + n, &own, sizeof own);
+      return;
+    }
   }
 }

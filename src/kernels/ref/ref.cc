@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <span>
 
 #include "base/half.h"
@@ -110,9 +111,16 @@ float cached(const void* vector, CacheType type, int i) {
     case CacheType::kBF16:
       return to_float(static_cast<const BFloat16*>(vector)[i]);
     case CacheType::kI8:
+    case CacheType::kQ8:
       return static_cast<const std::int8_t*>(vector)[i];
   }
   return 0.0f;
+}
+// What cached() numbers are to be multiplied by, beside the caller's scale.
+float own_scale(const void* vector, CacheType type, int size) {
+  float scale = 1.0f;
+  if (type == CacheType::kQ8) std::memcpy(&scale, static_cast<const std::byte*>(vector) + size, sizeof scale);
+  return scale;
 }
 
 void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
@@ -123,7 +131,7 @@ void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* con
       const void* key = static_cast<const std::byte*>(keys) + p * stride_bytes;
       double sum = 0.0;
       for (int i = 0; i < size; ++i) sum += static_cast<double>(queries[r][i]) * cached(key, type, i);
-      scores[r * scores_stride + p] = static_cast<float>(sum) * scale_k;
+      scores[r * scores_stride + p] = static_cast<float>(sum) * (scale_k * own_scale(key, type, size));
     }
 }
 
@@ -142,7 +150,7 @@ void attend_mix(float* const* outs, int n_rows, const float* probs, std::ptrdiff
   for (int r = 0; r < n_rows; ++r)
     for (int p = 0; p < n_positions; ++p) {
       const void* value = static_cast<const std::byte*>(values) + p * stride_bytes;
-      const float share = probs[r * probs_stride + p] * scale_v;
+      const float share = probs[r * probs_stride + p] * (scale_v * own_scale(value, type, size));
       for (int i = 0; i < size; ++i) outs[r][i] = std::fma(share, cached(value, type, i), outs[r][i]);
     }
 }
@@ -161,6 +169,15 @@ void store_cache(void* slot, const float* x, CacheType type, float scale, int n)
     case CacheType::kI8:
       quantize_static_i8(static_cast<std::int8_t*>(slot), x, scale, n);
       return;
+    case CacheType::kQ8: {
+      float absmax = 0;
+      for (int i = 0; i < n; ++i)
+        if (!(std::fabs(x[i]) <= absmax)) absmax = std::isnan(absmax) ? absmax : std::fabs(x[i]);
+      const float own = absmax / 127.0f;
+      quantize_static_i8(static_cast<std::int8_t*>(slot), x, own, n);
+      std::memcpy(static_cast<std::byte*>(slot) + n, &own, sizeof own);
+      return;
+    }
   }
 }
 
