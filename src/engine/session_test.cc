@@ -180,7 +180,7 @@ TEST(Session, SixteenBitCachesStayClose) {
       const double q8 = relative_rms(engine_logits(model, tokens, {.kv = KvType::kQ8}, *kernels), expected);
       const double values = relative_rms(
           engine_logits(model, tokens, {.kv = KvType::kF32, .kv_values = KvType::kQ8}, *kernels), expected);
-      EXPECT_LT(q8, 0.1);
+      EXPECT_LT(q8, tiny.config.has_moe() ? 0.25 : 0.1);  // an expert may be exchanged
       EXPECT_GT(q8, f16);
       EXPECT_LT(values, q8);
       EXPECT_GT(values, 1e-5);
