@@ -174,6 +174,29 @@ struct Planes {
 template <>
 struct Planes<8> : WholeBytes<kVecChunk> {};
 
+// Rows side by side, each a few cache lines long, end before the CPU's own prefetching has begun.  Asks for what will
+// be read kAheadBytes later, in these rows or in the n_rows behind them.
+struct Ahead {
+  static constexpr int kAheadBytes = 8192;
+  int whole, vector;               // vectors of a row; the one to ask for
+  std::ptrdiff_t block_bytes, at;  // of the rows side by side; where it lies, from the beginning of a row
+  FACET_INLINE Ahead(int whole_vectors, int n_rows, std::ptrdiff_t row_bytes)
+      : whole(whole_vectors), block_bytes(n_rows * row_bytes) {
+    const int distance = kAheadBytes / (n_rows * kBytes);
+    vector = whole > 0 ? distance % whole : 0;
+    at = (whole > 0 ? distance / whole : 0) * block_bytes + vector * kBytes;
+  }
+  FACET_INLINE void prefetch(const std::uint8_t* row) const {
+    _mm_prefetch(reinterpret_cast<const char*>(row + at), _MM_HINT_T0);
+  }
+  FACET_INLINE void step() {
+    at += kBytes;
+    if (++vector < whole) return;
+    vector = 0;
+    at += block_bytes - whole * kBytes;
+  }
+};
+
 template <int kBits>
 void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const float* row_scales, float x_scale,
                  int row_begin, int row_end, int k) {
@@ -196,11 +219,11 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
           row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
           acc[j] = int_zero();
         }
-        for (int g = 0; g < whole; ++g)
+        Ahead ahead(whole, kVecRows, row_bytes);
+        for (int g = 0; g < whole; ++g, ahead.step())
 #pragma GCC unroll 8
           for (int j = 0; j < kVecRows; ++j) {
-            // The same place of the rows that come next: short rows end before the CPU's own prefetching has begun.
-            _mm_prefetch(reinterpret_cast<const char*>(row[j] + kVecRows * row_bytes + g * kBytes), _MM_HINT_T0);
+            ahead.prefetch(row[j]);
             acc[j] = Format::add_dot(acc[j], row[j] + g * kBytes, arranged + g * Format::kCopyOfGroup);
           }
         if (rest_bytes > 0)
@@ -282,10 +305,11 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
           row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
           for (int d = 0; d < 3; ++d) acc[d][j] = int_zero();
         }
-        for (int g = 0; g < whole; ++g)
+        Ahead ahead(whole, kRows, row_bytes);
+        for (int g = 0; g < whole; ++g, ahead.step())
 #pragma GCC unroll 4
           for (int j = 0; j < kRows; ++j) {
-            _mm_prefetch(reinterpret_cast<const char*>(row[j] + kRows * row_bytes + g * kBytes), _MM_HINT_T0);
+            ahead.prefetch(row[j]);
 #pragma GCC unroll 3
             for (int d = 0; d < 3; ++d)
               acc[d][j] = Format::add_dot(acc[d][j], row[j] + g * kBytes, arranged[d] + g * Format::kCopyOfGroup);
