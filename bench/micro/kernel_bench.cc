@@ -1,7 +1,9 @@
 // facet_kernel_bench: every matrix product of every runnable table on the shapes of a file; CSV on standard output.
 //   facet_kernel_bench [SHAPES.txt] [ISA] [OP]      ISA and OP: only those that match ("" = all)
 // ns is the median of repetitions, best the shortest: on a busy machine the median tells of its neighbours.
-// gbps counts the weights' bytes once; gops = 2 m n k / median.  hash folds the results: a speed-up must not change it.
+// where: "cache", the same matrix over and over, or "memory" (one token only), so many copies of it in turn that none
+// is still in a cache: what decoding sees, on one core. gbps counts the weights' bytes once; gops = 2 m n k / median.
+// hash folds the results: a speed-up must not change it.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -32,11 +34,13 @@ constexpr Op kOps[] = {
     {"f32_bf16", DType::kF32, DType::kBF16, &T::matmul_f32_bf16},
     {"f32_q8_0", DType::kF32, DType::kQ8_0, &T::matmul_f32_q8_0},
     {"f32_q4_0", DType::kF32, DType::kQ4_0, &T::matmul_f32_q4_0},
+    {"f32_q6_k", DType::kF32, DType::kQ6_K, &T::matmul_f32_q6_k},
     {"f32_i8", DType::kF32, DType::kI8Row, nullptr, &T::matmul_f32_i8},
     {"f32_i4", DType::kF32, DType::kI4Row, nullptr, &T::matmul_f32_i4},
     {"f32_i2", DType::kF32, DType::kI2Row, nullptr, &T::matmul_f32_i2},
     {"q8_q8_0", DType::kQ8_0, DType::kQ8_0, &T::matmul_q8_q8_0},
     {"q8_q4_0", DType::kQ8_0, DType::kQ4_0, &T::matmul_q8_q4_0},
+    {"q8_q6_k", DType::kQ8_0, DType::kQ6_K, &T::matmul_q8_q6_k},
     {"i8_i8", DType::kI8Row, DType::kI8Row, nullptr, &T::matmul_i8_i8},
     {"i8_i4", DType::kI8Row, DType::kI4Row, nullptr, &T::matmul_i8_i4},
     {"i8_i2", DType::kI8Row, DType::kI2Row, nullptr, &T::matmul_i8_i2},
@@ -51,8 +55,9 @@ std::vector<std::byte> random_matrix(DType type, int rows, int cols, Rng& rng) {
     if (type == DType::kF16) put(i, to_half(rng.normal()));
     if (type == DType::kBF16) put(i, to_bfloat16(rng.normal()));
   }
-  for (std::size_t i = 0; info(type).block > 1 && i < bytes.size(); i += info(type).block_bytes)
-    put(i, to_half(0.01f * rng.normal()));
+  const int scale_at = type == DType::kQ6_K ? info(type).block_bytes - 2 : 0;
+  for (std::size_t i = 0; info(type).block >= 32 && i < bytes.size(); i += info(type).block_bytes)
+    put(i + scale_at, to_half(0.01f * rng.normal()));
   return bytes;
 }
 
@@ -66,28 +71,34 @@ std::uint64_t hash(const std::vector<float>& values) {  // FNV-1a over the bits
   return h;
 }
 
-void measure(const kernels::Table& table, const Op& op, const std::string& shape, int m, int n, int k) {
+void measure(const kernels::Table& table, const Op& op, const std::string& shape, int m, int n, int k, bool streamed) {
   if (k % std::max(info(op.lhs).block, info(op.rhs).block) != 0) return;
   Rng rng(7);
-  const std::vector<std::byte> x = random_matrix(op.lhs, m, k, rng), w = random_matrix(op.rhs, n, k, rng);
+  constexpr std::size_t kBeyondCaches = std::size_t{256} << 20;
+  const std::vector<std::byte> x = random_matrix(op.lhs, m, k, rng), one = random_matrix(op.rhs, n, k, rng);
+  const std::size_t n_copies = streamed ? kBeyondCaches / one.size() + 1 : 1;
+  std::vector<std::byte> copies;
+  copies.reserve(n_copies * one.size());
+  for (std::size_t i = 0; i < n_copies; ++i) copies.insert(copies.end(), one.begin(), one.end());
   const std::vector<float> scales(n, 0.01f);
   std::vector<float> y(static_cast<std::size_t>(m) * n);
   std::vector<double> ns;
   double spent = 0;
   while (ns.size() < 5 || (spent < 5e7 && ns.size() < 500)) {  // at least 5 runs, else 50 ms
+    const std::byte* w = copies.data() + ns.size() % n_copies * one.size();
     const auto start = std::chrono::steady_clock::now();
     if (op.plain != nullptr)
-      (table.*op.plain)(y.data(), n, x.data(), w.data(), m, 0, n, k);
+      (table.*op.plain)(y.data(), n, x.data(), w, m, 0, n, k);
     else
-      (table.*op.rows)(y.data(), n, x.data(), w.data(), scales.data(), 0.02f, m, 0, n, k);
+      (table.*op.rows)(y.data(), n, x.data(), w, scales.data(), 0.02f, m, 0, n, k);
     ns.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count());
     spent += ns.back();
   }
   std::sort(ns.begin(), ns.end());
   const double median = ns[ns.size() / 2];
-  std::printf("%s,%s,%s,%d,%d,%d,%.0f,%.0f,%.2f,%.2f,%016llx\n", table.name, op.name, shape.c_str(), m, n, k, median,
-              ns.front(), static_cast<double>(w.size()) / median, 2.0 * m * n * k / median,
-              static_cast<unsigned long long>(hash(y)));
+  std::printf("%s,%s,%s,%s,%d,%d,%d,%.0f,%.0f,%.2f,%.2f,%016llx\n", table.name, op.name, shape.c_str(),
+              streamed ? "memory" : "cache", m, n, k, median, ns.front(), static_cast<double>(one.size()) / median,
+              2.0 * m * n * k / median, static_cast<unsigned long long>(hash(y)));
   std::fflush(stdout);
 }
 
@@ -101,7 +112,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "facet_kernel_bench: %s: cannot be read; give a file of bench/shapes\n", path.c_str());
     return 3;
   }
-  std::printf("isa,op,shape,m,n,k,ns,best_ns,gbps,gops,hash\n");
+  std::printf("isa,op,shape,where,m,n,k,ns,best_ns,gbps,gops,hash\n");
   int number = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;
@@ -115,9 +126,10 @@ int main(int argc, char** argv) {
     }
     for (const kernels::Table* table : kernels::runnable())
       for (const Op& op : kOps)
-        for (int m : {1, 4, 16, 256})
-          if ((isa.empty() || isa == table->name) && (only.empty() || only == op.name))
-            measure(*table, op, name, m, n, k);
+        if ((isa.empty() || isa == table->name) && (only.empty() || only == op.name)) {
+          for (int m : {1, 4, 16, 256}) measure(*table, op, name, m, n, k, false);
+          measure(*table, op, name, 1, n, k, true);
+        }
   }
   return 0;
 }
