@@ -118,7 +118,7 @@ Json to_json(const Setting& s, const BenchFlags& flags, int threads, const Bench
           {"model_type", s.model_type},
           {"model_size", s.model_size},
           {"model_n_params", s.n_params},
-          {"n_batch", report.session.max_batch},
+          {"n_batch", flags.session.batch},
           {"n_ubatch", report.session.max_batch},
           {"n_threads", threads},
           {"type_k", s.type_k},

@@ -58,7 +58,7 @@ Result<std::string> model_path_or_builtin(const std::string& given);
 
 // What verbs that run a model say about its session, with llama.cpp's names.
 struct SessionFlags {
-  int context = 0, batch = 512;
+  int context = 0, batch = 2048, ubatch = 512;
   std::string cache_k = "auto", cache_v = "auto", memory_limit;
 };
 void session_flags(CLI::App* verb, SessionFlags& flags);

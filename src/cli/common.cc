@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -78,7 +79,9 @@ std::string name_of(KvType type) {
 void session_flags(CLI::App* verb, SessionFlags& flags) {
   option(verb, "-c,--ctx-size", flags.context, "positions (0: the model's, at most 4096)")
       ->check(CLI::Range(0, 1 << 24));
-  option(verb, "-b,--batch-size", flags.batch, "prompt tokens per step")->check(CLI::Range(1, 1 << 16));
+  option(verb, "-b,--batch-size", flags.batch, "prompt tokens per call")->check(CLI::Range(1, 1 << 16));
+  option(verb, "--ubatch-size", flags.ubatch, "-ub: prompt tokens per step, at most those of a call")
+      ->check(CLI::Range(1, 1 << 16));
   option(verb, "--cache-type-k", flags.cache_k, "-ctk: type of cached keys, auto f32 f16 bf16 q8 i8");
   option(verb, "--cache-type-v", flags.cache_v, "-ctv: type of cached values");
   option(verb, "--memory-limit", flags.memory_limit,
@@ -88,7 +91,7 @@ void session_flags(CLI::App* verb, SessionFlags& flags) {
 Result<SessionOptions> session_options(const SessionFlags& flags, const Model& model) {
   SessionOptions out;
   out.context = flags.context;
-  out.max_batch = flags.batch;
+  out.max_batch = std::min(flags.batch, flags.ubatch);
   FACET_ASSIGN(out.memory_limit, parse_bytes("--memory-limit", flags.memory_limit));
   FACET_ASSIGN(out.kv, parse_kv_type("-ctk", flags.cache_k));
   FACET_ASSIGN(out.kv_values, parse_kv_type("-ctv", flags.cache_v));
