@@ -94,12 +94,27 @@ void Forward::attend(int l) {
   const int most = position_ + end_ - first_seen(begin_);
   const int splits = std::max<int>(1, std::min<std::int64_t>(kEnoughItems / items, most / kLeastSplit));
 
-  auto attend_item = [&](std::int64_t item, int split) {
-    const int kv = static_cast<int>(item / chunks / token_blocks),
-              chunk = static_cast<int>(item / token_blocks % chunks);
-    const int t0 = begin_ + static_cast<int>(item % token_blocks) * tokens, t1 = std::min(end_, t0 + tokens);
-    const int h0 = chunk * heads, h1 = std::min(group, h0 + heads), n_rows = (t1 - t0) * (h1 - h0);
-    const int from = first_seen(t0), to = position_ + t1;
+  struct Item {
+    int kv, first_head, n_heads, first_token, last_token;
+    int n_rows() const { return (last_token - first_token + 1) * n_heads; }
+    int token(int r) const { return first_token + r / n_heads; }
+    int head(int r) const { return first_head + r % n_heads; }
+  };
+  auto item_at = [&](std::int64_t i) -> Item {
+    const auto kv = static_cast<int>(i / token_blocks / chunks), chunk = static_cast<int>(i / token_blocks % chunks);
+    const int first_token = begin_ + static_cast<int>(i % token_blocks) * tokens;
+    return {kv, kv * group + chunk * heads, std::min(heads, group - chunk * heads), first_token,
+            std::min(end_, first_token + tokens) - 1};
+  };
+  auto output_at = [&](const Item& item, int r) {
+    return std::int64_t{item.token(r)} * width + std::int64_t{item.head(r)} * size;
+  };
+  auto partial_at = [&](std::int64_t i, int split, int r) { return (i * splits + split) * kItemRows + r; };
+
+  auto attend_item = [&](std::int64_t i, int split) {
+    const Item item = item_at(i);
+    const int n_rows = item.n_rows(), kv = item.kv;
+    const int from = first_seen(item.first_token), to = position_ + item.last_token + 1;
     const auto length = static_cast<int>(round_up((to - from + splits - 1) / splits, kPositions));
     const int begin = std::min(to, from + split * length), end = std::min(to, begin + length);
 
@@ -108,10 +123,9 @@ void Forward::attend(int l) {
     float largest[kItemRows];
     double sums[kItemRows];
     for (int r = 0; r < n_rows; ++r) {
-      const int t = t0 + r / (h1 - h0), head = kv * group + h0 + r % (h1 - h0);
-      const std::int64_t at = std::int64_t{t} * width + std::int64_t{head} * size;
+      const std::int64_t at = output_at(item, r);
       queries[r] = q_.get() + at;
-      outs[r] = splits == 1 ? mix_.get() + at : partial_.get() + ((item * splits + split) * kItemRows + r) * size;
+      outs[r] = splits == 1 ? mix_.get() + at : partial_.get() + partial_at(i, split, r) * size;
       largest[r] = -std::numeric_limits<float>::infinity();
       sums[r] = 0;
       std::fill_n(outs[r], size, 0.0f);
@@ -122,7 +136,7 @@ void Forward::attend(int l) {
       kernels_.attend_scores(scores, kPositions, queries, n_rows, cache.k.slot(kv, slot), cache.k.type,
                              cache.k.stride_bytes, cache.k.scale, n, size);
       for (int r = 0; r < n_rows; ++r) {
-        const int t = t0 + r / (h1 - h0);
+        const int t = item.token(r);
         const int low = std::clamp(first_seen(t) - p, 0, n), high = std::clamp(position_ + t + 1 - p, low, n);
         float* row = scores + r * kPositions;
         std::fill(row, row + low, 0.0f);
@@ -136,33 +150,27 @@ void Forward::attend(int l) {
       p += n;
     }
     for (int r = 0; r < n_rows; ++r) {
-      if (splits == 1) {
+      if (splits == 1)
         kernels_.scale(outs[r], static_cast<float>(1.0 / sums[r]), size);
-      } else {
-        partial_state_[(item * splits + split) * kItemRows + r] = {largest[r], sums[r]};
-      }
+      else
+        partial_state_[partial_at(i, split, r)] = {largest[r], sums[r]};
     }
   };
-  // Joins the splits of one row: their sums of values, weighted by what their largest score is below the largest.
-  auto join_item = [&](std::int64_t item) {
-    const int kv = static_cast<int>(item / chunks / token_blocks),
-              chunk = static_cast<int>(item / token_blocks % chunks);
-    const int t0 = begin_ + static_cast<int>(item % token_blocks) * tokens, t1 = std::min(end_, t0 + tokens);
-    const int h0 = chunk * heads, h1 = std::min(group, h0 + heads);
-    for (int r = 0; r < (t1 - t0) * (h1 - h0); ++r) {
-      const int t = t0 + r / (h1 - h0), head = kv * group + h0 + r % (h1 - h0);
-      float* out = mix_.get() + std::int64_t{t} * width + std::int64_t{head} * size;
-      auto at = [&](int split) { return (item * splits + split) * kItemRows + r; };
+  // Joins the splits of each row: their sums of values, weighted by what their largest score is below the largest.
+  auto join_item = [&](std::int64_t i) {
+    const Item item = item_at(i);
+    for (int r = 0; r < item.n_rows(); ++r) {
+      float* out = mix_.get() + output_at(item, r);
       float largest = -std::numeric_limits<float>::infinity();
-      for (int s = 0; s < splits; ++s) largest = std::max(largest, partial_state_[at(s)].largest);
+      for (int s = 0; s < splits; ++s) largest = std::max(largest, partial_state_[partial_at(i, s, r)].largest);
       double total = 0;
       std::fill_n(out, size, 0.0f);
       for (int s = 0; s < splits; ++s) {
-        const auto [m, sum] = partial_state_[at(s)];
+        const auto [m, sum] = partial_state_[partial_at(i, s, r)];
         if (sum == 0) continue;  // saw no position
         const float share = std::exp(m - largest);
         total += sum * share;
-        kernels_.add_scaled(out, partial_.get() + at(s) * size, share, size);
+        kernels_.add_scaled(out, partial_.get() + partial_at(i, s, r) * size, share, size);
       }
       kernels_.scale(out, static_cast<float>(1.0 / total), size);
     }
