@@ -285,7 +285,7 @@ template <int kBits>
 void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, const float* row_scales, float x_scale,
                    int row_begin, int row_end, int k) {
   using Format = Planes<kBits>;
-  constexpr int kRows = 4;
+  constexpr int kRows = kVecRows;
   alignas(64) std::int8_t digits[3 * kVecChunk];
   alignas(64) std::int8_t arranged[3][Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
@@ -307,7 +307,7 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
         }
         Ahead ahead(whole, kRows, row_bytes);
         for (int g = 0; g < whole; ++g, ahead.step())
-#pragma GCC unroll 4
+#pragma GCC unroll 8
           for (int j = 0; j < kRows; ++j) {
             ahead.prefetch(row[j]);
 #pragma GCC unroll 3
@@ -327,8 +327,10 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
               acc[d][j] = Format::add_dot(acc[d][j], p, arranged[d] + whole * Format::kCopyOfGroup);
           }
         for (int d = 0; d < 3; ++d) {
-          auto* to = reinterpret_cast<__m128i*>(sums[d] + r);
-          _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc[d])));
+          for (int j = 0; j < kRows; j += 4) {
+            auto* to = reinterpret_cast<__m128i*>(sums[d] + r + j);
+            _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc[d] + j)));
+          }
         }
       }
     }
