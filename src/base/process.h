@@ -1,4 +1,4 @@
-// process.h: what the operating system says about this process.
+// process.h: what the operating system says about this process, and work in a child of it.
 #pragma once
 
 #include <algorithm>

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -20,7 +19,6 @@
 namespace facet::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct BenchFlags {
@@ -196,14 +194,6 @@ std::string format(const std::string& how, const std::vector<Json>& rows) {
   return out;
 }
 
-// The type that holds most of a model's bytes.
-std::string main_type(const Checkpoint& c) {
-  std::map<DType, std::uint64_t> bytes;
-  for (const auto& [name, t] : c.tensors) bytes[t.dtype] += t.bytes.size();
-  auto most = std::max_element(bytes.begin(), bytes.end(), [](auto& a, auto& b) { return a.second < b.second; });
-  return std::string(info(most->first).name);
-}
-
 Status run_bench(const BenchFlags& flags) {
   FACET_ASSIGN(std::vector<BenchCase> cases, parse_cases(flags));
   FACET_ASSIGN(std::vector<int> threads, parse_numbers("-t", flags.threads, 1, 1024));
@@ -236,7 +226,7 @@ Status run_bench(const BenchFlags& flags) {
     setting.model_filename = path;
     setting.model_size = c.byte_size();
     for (const auto& [name, t] : c.tensors) setting.n_params += std::uint64_t(element_count(t.shape));
-    setting.model_type = fmt::format("gemma4 {:.1f}B {}", double(setting.n_params) / 1e9, main_type(c));
+    setting.model_type = fmt::format("gemma4 {:.1f}B {}", double(setting.n_params) / 1e9, info(c.main_type()).name);
     setting.cpu = cpu_name();
     setting.isa = std::string("cpu ") + table->name;
     setting.type_k = name_of(report.session.kv);

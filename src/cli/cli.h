@@ -9,6 +9,7 @@
 
 #include "engine/session.h"
 #include "facet/status.h"
+#include "model/scheme.h"
 #include "text/tokenizer.h"
 
 namespace facet::cli {
@@ -55,6 +56,9 @@ CLI::App* forward_to_train(CLI::App& app, const std::vector<std::string>& verbs,
 Result<std::string> builtin_model_path();
 // `given` or, when empty, the built-in model.
 Result<std::string> model_path_or_builtin(const std::string& given);
+
+// Whether a model of this scheme can go where --out says: mobile to a folder, blocks to a .gguf file.
+Status check_out(const std::string& out, const Scheme& scheme);
 
 // What verbs that run a model say about its session, with llama.cpp's names.
 struct SessionFlags {

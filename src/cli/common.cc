@@ -76,6 +76,15 @@ std::string name_of(KvType type) {
   return "";
 }
 
+Status check_out(const std::string& out, const Scheme& scheme) {
+  const bool gguf = out.ends_with(".gguf");
+  if (scheme.kind == Scheme::Kind::kMobile && gguf)
+    return invalid_argument("--out " + out + ": the mobile scheme goes to a folder, not to a .gguf file");
+  if ((scheme.kind == Scheme::Kind::kQ4_0 || scheme.kind == Scheme::Kind::kQ8_0) && !gguf)
+    return invalid_argument("--out " + out + ": " + std::string(name_of(scheme.kind)) + " goes to a .gguf file");
+  return {};
+}
+
 void session_flags(CLI::App* verb, SessionFlags& flags) {
   option(verb, "-c,--ctx-size", flags.context, "positions (0: the model's, at most 4096)")
       ->check(CLI::Range(0, 1 << 24));

@@ -54,11 +54,7 @@ Status run_quantize(const QuantizeFlags& flags) {
     FACET_ASSIGN(BitRule rule, parse_rule(text));
     options.scheme.rules.push_back(std::move(rule));
   }
-  if (options.scheme.kind == Scheme::Kind::kMobile && flags.out.ends_with(".gguf"))
-    return invalid_argument("--out " + flags.out + ": the mobile scheme goes to a folder, not to a .gguf file");
-  if ((options.scheme.kind == Scheme::Kind::kQ4_0 || options.scheme.kind == Scheme::Kind::kQ8_0) &&
-      !flags.out.ends_with(".gguf"))
-    return invalid_argument("--out " + flags.out + ": " + flags.scheme + " goes to a .gguf file");
+  FACET_TRY(check_out(flags.out, options.scheme));
   std::error_code ignored;
   if (std::filesystem::equivalent(path, flags.out, ignored))
     return invalid_argument("--out " + flags.out + ": is the model itself; take another name");

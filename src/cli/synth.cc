@@ -19,11 +19,7 @@ Status run_synth(const SynthFlags& flags) {
   const bool floats = flags.scheme == "bf16" || flags.scheme == "f16";
   FACET_ASSIGN(Scheme scheme, parse_scheme(floats ? "none" : flags.scheme));
   if (scheme.kind == Scheme::Kind::kNone && !floats) return invalid_argument("--scheme none: say bf16 or f16");
-  const bool gguf = flags.out.ends_with(".gguf");
-  if (scheme.kind == Scheme::Kind::kMobile && gguf)
-    return invalid_argument("--out " + flags.out + ": the mobile scheme goes to a folder, not to a .gguf file");
-  if ((scheme.kind == Scheme::Kind::kQ4_0 || scheme.kind == Scheme::Kind::kQ8_0) && !gguf)
-    return invalid_argument("--out " + flags.out + ": " + flags.scheme + " goes to a .gguf file");
+  FACET_TRY(check_out(flags.out, scheme));
   Tokenizer tokenizer = placeholder_tokenizer(config.vocab_size);
   if (!flags.tokenizer.empty()) {
     FACET_ASSIGN(tokenizer, load_tokenizer(flags.tokenizer));

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/hash.h"
 #include "base/process.h"
 #include "base/rng.h"
 #include "engine/plan.h"
@@ -15,12 +16,6 @@ namespace facet {
 namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-std::uint64_t hash_of(std::span<const float> values) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (std::byte b : std::as_bytes(values)) hash = (hash ^ static_cast<std::uint64_t>(b)) * 0x100000001b3u;
-  return hash;
-}
 
 // Sums 64-bit words, four chains: nothing but loads, and a result that must not be optimized away.
 std::uint64_t read_all(const std::uint64_t* p, std::size_t n) {
@@ -94,7 +89,7 @@ class Bench {
           !options_.progress(fmt::format("{} {}/{}", name_of(c), std::max(0, r + 1), options_.repetitions)))
         return Status{Code::kCancelled, "interrupted"};
     }
-    out.logits_hash = hash_of(logits_);
+    out.logits_hash = fnv1a(std::as_bytes(std::span(logits_)));
     if (c.n_prompt == 0)
       out.bytes_per_token = weight_bytes_per_token(session_.model()) +
                             cache_bytes_per_token(session_.model(), session_.options(), c.depth + c.n_generate / 2);

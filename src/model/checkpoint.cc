@@ -1,5 +1,6 @@
 #include "model/checkpoint.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/mapped_file.h"
@@ -18,6 +19,14 @@ std::uint64_t Checkpoint::byte_size() const {
   std::uint64_t bytes = 0;
   for (const auto& [name, t] : tensors) bytes += t.bytes.size() + t.row_scales.size_bytes();
   return bytes;
+}
+
+DType Checkpoint::main_type() const {
+  std::map<DType, std::int64_t> weights;
+  for (const auto& [name, t] : tensors) weights[t.dtype] += element_count(t.shape);
+  auto most = std::max_element(weights.begin(), weights.end(),
+                               [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == weights.end() ? DType::kF32 : most->first;
 }
 
 double Checkpoint::bits_per_weight() const {

@@ -48,6 +48,8 @@ struct Checkpoint {
   void release(std::span<const std::byte> bytes) const {
     for (const auto& file : files) file->release(bytes);
   }
+  // The type that holds most weights.
+  DType main_type() const;
   // Sizes over all tensors: bits per stored element (scales included), and bytes.
   double bits_per_weight() const;
   std::uint64_t byte_size() const;

@@ -11,13 +11,9 @@
 namespace facet {
 namespace {
 
-// The type that holds most weights, as general.file_type has it: for display only.
+// As general.file_type has it: for display only.
 std::uint32_t file_type(const Checkpoint& c) {
-  std::map<DType, std::int64_t> n_elements;
-  for (const auto& [name, t] : c.tensors) n_elements[t.dtype] += element_count(t.shape);
-  auto most = std::max_element(n_elements.begin(), n_elements.end(),
-                               [](const auto& a, const auto& b) { return a.second < b.second; });
-  switch (most->first) {
+  switch (c.main_type()) {
     case DType::kF16:
       return 1;
     case DType::kQ4_0:

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/half.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "model/random_weights.h"
 #include "quant/codec.h"
@@ -175,9 +176,7 @@ void draw_row(DType type, std::int64_t cols, float sigma, Rng& rng, std::byte* o
 
 // Streams of random numbers: each tensor has two, numbered by its name, for the matrix and for what belongs to it.
 std::uint64_t stream_of(const TensorSpec& spec) {
-  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
-  for (unsigned char c : spec.name) hash = (hash ^ c) * 0x100000001b3u;
-  return hash & ~std::uint64_t{1};
+  return fnv1a(std::as_bytes(std::span(spec.name))) & ~std::uint64_t{1};
 }
 
 // More draws than any row takes, so that rows can be drawn in any order.

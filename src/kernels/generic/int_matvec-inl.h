@@ -105,11 +105,10 @@ void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin
   }
 }
 
-// Row formats.  A vector of kBytes weight bytes holds 8 / kBits planes: plane p has the codes of columns p, p + 8 /
-// kBits,
-// ... of its group of columns.  The activations are put into the same order once per kRowBlock rows, which costs less
-// than putting every row's codes into theirs.
-// Rows go kVecRows at a time: each has one chain of dot products, which wait for one another.
+// Row formats.  A vector of kBytes weight bytes holds 8 / kBits planes: plane p has the codes of the columns p,
+// p + 8 / kBits, ... of its group.  The activations are put into the same order once per kRowBlock rows, which costs
+// less than putting every row's codes into theirs. Rows go kVecRows at a time: each has one chain of dot products,
+// which wait for one another.
 constexpr int kVecChunk = 4096, kRowBlock = 128, kVecRows = kLanes == 16 ? 8 : 4;
 
 template <int kBits>
@@ -197,6 +196,21 @@ struct Ahead {
   }
 };
 
+// A whole vector that begins with the rest_bytes at p: these bytes and what follows them, or, where p lies behind
+// `last`, a copy in buffer, with zeros.
+FACET_INLINE const std::uint8_t* readable(const std::uint8_t* p, int rest_bytes, const std::uint8_t* last,
+                                          std::uint8_t* buffer) {
+  if (p <= last) return p;
+  __builtin_memset(buffer, 0, kBytes);
+  __builtin_memcpy(buffer, p, rest_bytes);
+  return buffer;
+}
+// Adds the sums of four rows to sums[0..3].
+FACET_INLINE void add_sums_of_4(std::int32_t* sums, const I acc[4]) {
+  auto* to = reinterpret_cast<__m128i*>(sums);
+  _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc)));
+}
+
 template <int kBits>
 void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const float* row_scales, float x_scale,
                  int row_begin, int row_end, int k) {
@@ -229,18 +243,10 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
         if (rest_bytes > 0)
           for (int j = 0; j < kVecRows; ++j) {
             std::uint8_t buffer[kBytes];
-            const std::uint8_t* p = row[j] + whole * kBytes;
-            if (p > last) {
-              __builtin_memset(buffer, 0, kBytes);
-              __builtin_memcpy(buffer, p, rest_bytes);
-              p = buffer;
-            }
+            const std::uint8_t* p = readable(row[j] + whole * kBytes, rest_bytes, last, buffer);
             acc[j] = Format::add_dot(acc[j], p, arranged + whole * Format::kCopyOfGroup);
           }
-        for (int j = 0; j < kVecRows; j += 4) {  // kRowBlock is a multiple of kVecRows
-          auto* to = reinterpret_cast<__m128i*>(sums + r + j);
-          _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc + j)));
-        }
+        for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums + r + j, acc + j);  // kRowBlock: whole kVecRows
       }
     }
     const auto offset = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sum));
@@ -285,7 +291,6 @@ template <int kBits>
 void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, const float* row_scales, float x_scale,
                    int row_begin, int row_end, int k) {
   using Format = Planes<kBits>;
-  constexpr int kRows = kVecRows;
   alignas(64) std::int8_t digits[3 * kVecChunk];
   alignas(64) std::int8_t arranged[3][Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
@@ -298,40 +303,31 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
       split_digits(x + c, n, unit, digits);
       for (int d = 0; d < 3; ++d) x_sums[d] += Format::arrange(digits + d * kVecChunk, n, arranged[d]);
       const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
-      for (int r = 0; r < n_rows; r += kRows) {
-        const std::uint8_t* row[kRows];
-        I acc[3][kRows];
-        for (int j = 0; j < kRows; ++j) {
+      for (int r = 0; r < n_rows; r += kVecRows) {
+        const std::uint8_t* row[kVecRows];
+        I acc[3][kVecRows];
+        for (int j = 0; j < kVecRows; ++j) {
           row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
           for (int d = 0; d < 3; ++d) acc[d][j] = int_zero();
         }
-        Ahead ahead(whole, kRows, row_bytes);
+        Ahead ahead(whole, kVecRows, row_bytes);
         for (int g = 0; g < whole; ++g, ahead.step())
 #pragma GCC unroll 8
-          for (int j = 0; j < kRows; ++j) {
+          for (int j = 0; j < kVecRows; ++j) {
             ahead.prefetch(row[j]);
 #pragma GCC unroll 3
             for (int d = 0; d < 3; ++d)
               acc[d][j] = Format::add_dot(acc[d][j], row[j] + g * kBytes, arranged[d] + g * Format::kCopyOfGroup);
           }
         if (rest_bytes > 0)
-          for (int j = 0; j < kRows; ++j) {
+          for (int j = 0; j < kVecRows; ++j) {
             std::uint8_t buffer[kBytes];
-            const std::uint8_t* p = row[j] + whole * kBytes;
-            if (p > last) {
-              __builtin_memset(buffer, 0, kBytes);
-              __builtin_memcpy(buffer, p, rest_bytes);
-              p = buffer;
-            }
+            const std::uint8_t* p = readable(row[j] + whole * kBytes, rest_bytes, last, buffer);
             for (int d = 0; d < 3; ++d)
               acc[d][j] = Format::add_dot(acc[d][j], p, arranged[d] + whole * Format::kCopyOfGroup);
           }
-        for (int d = 0; d < 3; ++d) {
-          for (int j = 0; j < kRows; j += 4) {
-            auto* to = reinterpret_cast<__m128i*>(sums[d] + r + j);
-            _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc[d] + j)));
-          }
-        }
+        for (int d = 0; d < 3; ++d)
+          for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums[d] + r + j, acc[d] + j);
       }
     }
     std::uint32_t offsets[3];

@@ -156,7 +156,7 @@ FACET_INLINE void int_tile(const Panel<kBlocks, kStreams>& panel, const Inputs<k
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) {
         I& sum = sums[(t + j) * kPanelVectors + vector + v];
-        const I dot = kStreams == 1 ? dots[j][v] : int_add(times_16(dots[j][0]), dots[j][1]);
+        const I dot = kStreams == 1 ? dots[j][v] : int_add(int_shift_left<4>(dots[j][0]), dots[j][1]);
         if constexpr (kBlocks) {
           const I exact = int_sub(dot, int_set(offset * x.sums[t + j][b]));
           const F scale = mul(load(panel.scales[b] + (vector + v) * kLanes), set(x.scales[t + j][b]));

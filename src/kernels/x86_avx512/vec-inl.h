@@ -117,7 +117,6 @@ template <int kShift>
 FACET_INLINE I int_shift_right(I a) {  // keeps the sign
   return _mm512_srai_epi32(a, kShift);
 }
-FACET_INLINE I times_16(I a) { return _mm512_slli_epi32(a, 4); }
 FACET_INLINE F to_float(I a) { return _mm512_cvtepi32_ps(a); }
 FACET_INLINE I bytes_and(I a, int mask) { return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
 template <int kShift>
