@@ -360,7 +360,7 @@ struct QueryRows {
 
 TEST_P(OpsTest, AttendScores) {
   for (CacheType type : kCacheTypes)
-    for (int size : {1, 5, 8, 16, 24, 33, 256})
+    for (int size : {1, 5, 8, 16, 24, 33, 256, 512, 515})
       for (int n : {0, 1, 3, 4, 7, 8, 9, 20})
         for (int n_rows : {1, 2, 3, 4, 5, 9}) {
           const Cache cache(type, n, size, size + n);
@@ -371,16 +371,18 @@ TEST_P(OpsTest, AttendScores) {
                                 0.13f, n, size);
           for (int r = 0; r < n_rows; ++r)
             for (int p = 0; p < n; ++p) {
-              double sum = 0, magnitude = 0;
+              double sum = 0, magnitude = 0, largest = 0, keys = 0;
               for (int i = 0; i < size; ++i) {
-                const double term = double(q.rows[r][i]) * cache.values[std::size_t(p) * size + i];
+                const double key = cache.values[std::size_t(p) * size + i], term = double(q.rows[r][i]) * key;
                 sum += term;
                 magnitude += std::fabs(term);
+                keys += std::fabs(key);
+                largest = std::max<double>(largest, std::fabs(q.rows[r][i]));
               }
               const float got = scores.data()[r * stride + p];
-              ASSERT_LE(std::fabs(got - sum * 0.13f),
-                        (size / 8 + (type == CacheType::kQ8 ? 8 : 6)) * kU * magnitude * 0.13)
-                  << size << " " << n;
+              double bound = (size / 8 + (type == CacheType::kQ8 ? 8 : 6)) * kU * magnitude;
+              if (type == CacheType::kQ8) bound += 0x1p-16 * 1.001 * largest * keys;
+              ASSERT_LE(std::fabs(got - sum * 0.13f), bound * 0.13) << size << " " << n;
               // Alone, the same bits.
               float one;
               table().attend_scores(&one, 1, q.rows.data() + r, 1, cache.bytes.data() + p * cache.stride, type,
@@ -391,7 +393,7 @@ TEST_P(OpsTest, AttendScores) {
 }
 
 TEST_P(OpsTest, AttendMixHasRefsBitsHoweverCut) {
-  for (CacheType type : kCacheTypes)
+  for (CacheType type : {CacheType::kF32, CacheType::kF16, CacheType::kBF16, CacheType::kI8})
     for (int size : {1, 5, 8, 16, 24, 33, 64, 100, 128, 256, 300})
       for (int n : {0, 1, 7, 20})
         for (int n_rows : {1, 3, 4, 6}) {
@@ -407,6 +409,32 @@ TEST_P(OpsTest, AttendMixHasRefsBitsHoweverCut) {
                              type, cache.stride, 0.7f, n - cut, size);
           expect_same(out.values.copy(), want.values.copy());
         }
+}
+
+TEST_P(OpsTest, AttendMixOfCodesWithScalesOfTheirOwn) {
+  for (int size : {1, 5, 8, 16, 24, 33, 64, 100, 256, 300})
+    for (int n : {0, 1, 7, 20, 128, 129, 300})
+      for (int n_rows : {1, 3, 4, 6}) {
+        const Cache cache(CacheType::kQ8, n, size, size + n);
+        const QueryRows out(n_rows, size, 4), before(n_rows, size, 4);
+        const Guarded<float> probs(normals(n_rows * n, 5));
+        table().attend_mix(out.rows.data(), n_rows, probs.data(), n, cache.bytes.data(), CacheType::kQ8, cache.stride,
+                           0.7f, n, size);
+        for (int r = 0; r < n_rows; ++r)
+          for (int i = 0; i < size; ++i) {
+            double sum = before.rows[r][i], magnitude = std::fabs(sum), codes = 0, largest = 0;
+            for (int p = 0; p < n; ++p) {
+              const double own = cache.own_scale(p, size), share = probs[r * n + p] * 0.7f * own;
+              const double code = cache.values[std::size_t(p) * size + i] / own;
+              sum += share * code;
+              magnitude += std::fabs(share * code);
+              codes += std::fabs(code);
+              largest = std::max(largest, std::fabs(share));
+            }
+            ASSERT_NEAR(out.rows[r][i], sum, (n + 4) * kU * magnitude + 0x1p-16 * 1.001 * largest * codes)
+                << size << " " << n << " " << r << " " << i;
+          }
+      }
 }
 
 TEST_P(OpsTest, SoftmaxInPiecesIsTheSoftmax) {

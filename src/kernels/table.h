@@ -90,7 +90,7 @@ struct Table {
 
   // Attention of several rows of queries to one run of cached positions, which lie stride_bytes apart.
   // scores[r * scores_stride + p] = dot(queries[r], key p) * scale_k, r < n_rows, p < n_positions; `size` values each.
-  // kQ8: of the codes, times (scale_k * the key's own scale).
+  // kQ8: of the codes, times (scale_k * the key's own scale).  And the query may be rounded to integers of 16 bits.
   void (*attend_scores)(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
                         const void* keys, CacheType type, std::ptrdiff_t stride_bytes, float scale_k, int n_positions,
                         int size) noexcept;
@@ -100,7 +100,8 @@ struct Table {
   float (*softmax_piece)(float* x, std::ptrdiff_t n, float* most, double* sum) noexcept;
   // For p in order: outs[r][i] = fma(probs[r * probs_stride + p] * scale_v, value p[i], outs[r][i]), i < size; so a
   // range of positions may be cut anywhere, and all targets give the same bits.  kQ8: values are codes, scale_v is
-  // multiplied by the value's own scale first.
+  // multiplied by the value's own scale first; the shares of 128 positions may be rounded to integers of 16 bits, so
+  // that cuts and targets show in the last ones.
   void (*attend_mix)(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride,
                      const void* values, CacheType type, std::ptrdiff_t stride_bytes, float scale_v, int n_positions,
                      int size) noexcept;

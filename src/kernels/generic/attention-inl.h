@@ -1,84 +1,4 @@
-// attention-inl.h: dot products with cached keys, softmax in pieces, mixes of cached values.  Included in the target's
-// unnamed namespace.
-
-// Rows of queries are taken kQueryRows at a time: a key or value is loaded, and made float, once for all of them.
-constexpr int kQueryRows = kLanes == 16 ? 4 : 2;  // with 4 keys or 4 vectors of values: 16 or 8 sums in registers
-
-// body(Rows<R>{}, first row) over rows in blocks of kQueryRows and one smaller block.
-template <int R>
-struct Rows {
-  static constexpr int kCount = R;
-};
-template <int R, typename Body>
-FACET_INLINE void for_last_rows(int first, int n, const Body& body) {
-  if constexpr (R > 0) {
-    if (n == R) return body(Rows<R>{}, first);
-    for_last_rows<R - 1>(first, n, body);
-  }
-}
-template <typename Body>
-FACET_INLINE void for_row_blocks(int n_rows, const Body& body) {
-  int r = 0;
-  for (; r + kQueryRows <= n_rows; r += kQueryRows) body(Rows<kQueryRows>{}, r);
-  for_last_rows<kQueryRows - 1>(r, n_rows - r, body);
-}
-
-// The scale behind the codes of a kQ8 vector.
-FACET_INLINE float own_scale(const void* vector, int size) {
-  float scale;
-  __builtin_memcpy(&scale, static_cast<const char*>(vector) + size, sizeof scale);
-  return scale;
-}
-
-// R rows against 4 keys (beyond n: the last one again).  Each dot product is one chain of multiply-adds per lane, then
-// one tree: it does not depend on what is computed beside it.
-template <typename E, int R>
-FACET_INLINE void score_tile(float* scores, std::ptrdiff_t scores_stride, const float* const* queries,
-                             const typename E::Type* const* key, __m128 scale, int n, int size) {
-  F sum[R][4];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) sum[r][j] = zero();
-  int i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    F k[4];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) k[j] = E::get(key[j] + i);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const F q = load(queries[r] + i);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, k[j], sum[r][j]);
-    }
-  }
-  if (const int rest = size - i; rest > 0)
-    for (int r = 0; r < R; ++r) {
-      const F q = load_first(queries[r] + i, rest);
-      for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, E::get_first(key[j] + i, rest), sum[r][j]);
-    }
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) store_first_4(scores + r * scores_stride, _mm_mul_ps(sums_of_4(sum[r]), scale), n);
-}
-
-template <typename E, bool kOwnScale = false>
-void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows, const char* keys,
-               std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
-  using T = typename E::Type;
-  __m128 scale = _mm_set1_ps(scale_k);
-  for (int p = 0; p < n_positions; p += 4) {
-    const int n = n_positions - p < 4 ? n_positions - p : 4;
-    const T* key[4];
-    for (int j = 0; j < 4; ++j) key[j] = reinterpret_cast<const T*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
-    if constexpr (kOwnScale)
-      scale = _mm_mul_ps(_mm_set1_ps(scale_k), _mm_setr_ps(own_scale(key[0], size), own_scale(key[1], size),
-                                                           own_scale(key[2], size), own_scale(key[3], size)));
-    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
-      score_tile<E, decltype(rows)::kCount>(scores + r * scores_stride + p, scores_stride, queries + r, key, scale, n,
-                                            size);
-    });
-  }
-}
+// attention-inl.h: the table's entries for attention and its cache.  In the target's unnamed namespace.
 
 float softmax_piece(float* x, std::ptrdiff_t n, float* most, double* sum) noexcept {
   const float here = largest(x, n), old = *most, m = here > old ? here : old;
@@ -101,60 +21,6 @@ float softmax_piece(float* x, std::ptrdiff_t n, float* most, double* sum) noexce
   return before[0];
 }
 
-// V vectors of R rows' outputs stay in registers while the positions pass.
-template <typename E, int R, int V, bool kOwnScale>
-FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::ptrdiff_t probs_stride,
-                           const char* values, std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
-  F sum[R][V];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-    for (int j = 0; j < V; ++j) sum[r][j] = load(outs[r] + at + j * kLanes);
-  for (int p = 0; p < n_positions; ++p) {
-    const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes) + at;
-    F v[V];
-#pragma GCC unroll 4
-    for (int j = 0; j < V; ++j) v[j] = E::get(value + j * kLanes);
-    const float scale = kOwnScale ? scale_v * own_scale(values + p * stride_bytes, size) : scale_v;
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const F share = set(probs[r * probs_stride + p] * scale);
-#pragma GCC unroll 4
-      for (int j = 0; j < V; ++j) sum[r][j] = mul_add(share, v[j], sum[r][j]);
-    }
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-    for (int j = 0; j < V; ++j) store(outs[r] + at + j * kLanes, sum[r][j]);
-}
-
-template <typename E, bool kOwnScale = false>
-void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
-            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
-  int at = 0;
-  for (; at + 4 * kLanes <= size; at += 4 * kLanes)
-    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
-      mix_tile<E, decltype(rows)::kCount, 4, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
-                                                        stride_bytes, scale_v, n_positions, size);
-    });
-  for (; at + kLanes <= size; at += kLanes)
-    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
-      mix_tile<E, decltype(rows)::kCount, 1, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
-                                                        stride_bytes, scale_v, n_positions, size);
-    });
-  if (const int rest = size - at; rest > 0)
-    for (int r = 0; r < n_rows; ++r) {
-      F sum = load_first(outs[r] + at, rest);
-      for (int p = 0; p < n_positions; ++p) {
-        const auto* value = reinterpret_cast<const typename E::Type*>(values + p * stride_bytes) + at;
-        const float scale = kOwnScale ? scale_v * own_scale(values + p * stride_bytes, size) : scale_v;
-        sum = mul_add(set(probs[r * probs_stride + p] * scale), E::get_first(value, rest), sum);
-      }
-      store_first(outs[r] + at, sum, rest);
-    }
-}
-
 void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
                    const void* keys, CacheType type, std::ptrdiff_t stride_bytes, float scale_k, int n_positions,
                    int size) noexcept {
@@ -172,7 +38,7 @@ void attend_scores(float* scores, std::ptrdiff_t scores_stride, const float* con
     case CacheType::kI8:
       return with(scores_of<ElementI8>);
     case CacheType::kQ8:
-      return with(scores_of<ElementI8, true>);
+      return with(scores_of_codes);
   }
 }
 
@@ -192,7 +58,7 @@ void attend_mix(float* const* outs, int n_rows, const float* probs, std::ptrdiff
     case CacheType::kI8:
       return with(mix_of<ElementI8>);
     case CacheType::kQ8:
-      return with(mix_of<ElementI8, true>);
+      return with(mix_of_codes);
   }
 }
 

@@ -25,18 +25,6 @@ FACET_INLINE __m256i int_sums_of_8(const __m256i v[8]) {
   }
   return _mm256_add_epi32(_mm256_permute2x128_si256(c[0], c[1], 0x20), _mm256_permute2x128_si256(c[0], c[1], 0x31));
 }
-// The same for lanes of at most 2^12 each way: in 16 bits, where a packing of two vectors is half the work of a
-// transposition.
-FACET_INLINE __m256i short_sums_of_8(const __m256i v[8]) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i pairs[4], fours[2];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) pairs[i] = _mm256_madd_epi16(_mm256_packs_epi32(v[2 * i], v[2 * i + 1]), ones);
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) fours[i] = _mm256_madd_epi16(_mm256_packs_epi32(pairs[2 * i], pairs[2 * i + 1]), ones);
-  return _mm256_add_epi32(_mm256_permute2x128_si256(fours[0], fours[1], 0x20),
-                          _mm256_permute2x128_si256(fours[0], fours[1], 0x31));
-}
 FACET_INLINE double sum_of_pd(__m256d v) {
   const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
@@ -117,6 +105,12 @@ FACET_INLINE void store_first_4(float* p, __m128 s, int n) {
     _mm_storeu_ps(v, s);
     for (int i = 0; i < n; ++i) p[i] = v[i];
   }
+}
+// The first n <= 8 floats, the rest 0.
+FACET_INLINE __m256 load_first_8(const float* p, int n) {
+  float v[8] = {};
+  __builtin_memcpy(v, p, n * sizeof(float));
+  return _mm256_loadu_ps(v);
 }
 FACET_INLINE void store_32(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 

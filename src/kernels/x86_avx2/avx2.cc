@@ -22,6 +22,8 @@ namespace {
 #include "kernels/generic/elements-inl.h"
 #include "kernels/generic/math-inl.h"
 #include "kernels/generic/elementwise-inl.h"
+#include "kernels/generic/float_attention-inl.h"
+#include "kernels/generic/int_attention-inl.h"
 #include "kernels/generic/attention-inl.h"
 #include "kernels/generic/float_matmul-inl.h"
 #include "kernels/generic/int_tile-inl.h"

@@ -91,6 +91,10 @@ FACET_INLINE void store_i8(void* p, I v) {
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
+FACET_INLINE void store_i16(void* p, I v) {
+  _mm_storeu_si128(static_cast<__m128i*>(p),
+                   _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
 FACET_INLINE void store_f16(void* p, F v) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
@@ -136,6 +140,11 @@ FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
 }
 FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_add_epi32(acc, dot_small(u, s)); }
+// The dot products of u[i] and s[i], added; still in 8 partial sums.
+FACET_INLINE __m256i dot_small_2(__m256i u0, __m256i s0, __m256i u1, __m256i s1) {
+  const __m256i words = _mm256_add_epi16(_mm256_maddubs_epi16(u0, s0), _mm256_maddubs_epi16(u1, s1));
+  return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+}
 // The same for signed codes of 8 bits; sums begin from dot_bytes_begin(s).  Saturation (2 * 128 * 128 = 2^15) rules
 // maddubs out, so both sides widen to 16 bits.
 FACET_INLINE __m256i dot_bytes_begin(__m256i) { return _mm256_setzero_si256(); }
@@ -154,6 +163,29 @@ FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
 #pragma GCC unroll 4
   for (int p = 1; p < kPlanes; ++p) words = _mm256_add_epi16(words, _mm256_maddubs_epi16(u[p], s[p]));
   return _mm256_add_epi32(acc, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+}
+
+// For int_attention-inl.h: kWords codes in 16 bits; sums of products of pairs of those.
+constexpr int kWords = kBytes / 2;
+FACET_INLINE I words_of_codes(const void* p) {
+  return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
+}
+// The sum in its own register: g++ 12 would copy each of them, and spill one.
+FACET_INLINE I add_dot_words(I acc, I a, I b) {
+  asm("vpaddd %1, %0, %0" : "+x"(acc) : "x"(_mm256_madd_epi16(a, b)));
+  return acc;
+}
+// kWords codes of a and as many of b, interleaved: out[0] has the pairs 0..7, out[1] 8..15.
+FACET_INLINE void pairs_of_codes(const void* a, const void* b, I out[2]) {
+  const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(a)),
+                w = _mm_loadu_si128(static_cast<const __m128i*>(b));
+  out[0] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(v, w));
+  out[1] = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(v, w));
+}
+// p[i] += unit * the sum of pair i.
+FACET_INLINE void add_pair_sums(float* p, const I sums[2], F unit) {
+  store(p, mul_add(_mm256_cvtepi32_ps(sums[0]), unit, load(p)));
+  store(p + kLanes, mul_add(_mm256_cvtepi32_ps(sums[1]), unit, load(p + kLanes)));
 }
 
 // Rows of whole bytes for int_matvec-inl.h: activations wait widened to 16 bits.

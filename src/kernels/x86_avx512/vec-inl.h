@@ -89,6 +89,10 @@ FACET_INLINE F load_i8(const void* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
 FACET_INLINE void store_i8(void* p, I v) { _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(v)); }
+FACET_INLINE void store_i16(void* p, I v) {
+  const __m256i low = _mm512_castsi512_si256(v), high = _mm512_extracti64x4_epi64(v, 1);
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8));
+}
 FACET_INLINE void store_f16(void* p, F v) {
   _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
@@ -135,6 +139,9 @@ FACET_INLINE __m128i int_sums_of_4(const I v[4]) {
 constexpr int kMaxPackedCode = 255;
 FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_dpbusd_epi32(acc, u, s); }
 FACET_INLINE __m256i dot_small(__m256i u, __m256i s) { return add_dot_small(_mm256_setzero_si256(), u, s); }
+FACET_INLINE __m256i dot_small_2(__m256i u0, __m256i s0, __m256i u1, __m256i s1) {
+  return add_dot_small(dot_small(u0, s0), u1, s1);
+}
 // 128 * (sum of s) less, for what add_dot_bytes adds too much.
 FACET_INLINE __m256i dot_bytes_begin(__m256i s) {
   return _mm256_sub_epi32(_mm256_setzero_si256(), dot_small(_mm256_set1_epi8(-128), s));
@@ -147,6 +154,26 @@ FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
 #pragma GCC unroll 4
   for (int p = 0; p < kPlanes; ++p) acc = _mm512_dpbusd_epi32(acc, u[p], s[p]);
   return acc;
+}
+
+constexpr int kWords = kBytes / 2;
+FACET_INLINE I words_of_codes(const void* p) {
+  return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+FACET_INLINE I add_dot_words(I acc, I a, I b) { return _mm512_dpwssd_epi32(acc, a, b); }
+// Interleaved within 128 bits: out[0] has the pairs 0..7 and 16..23, out[1] the others.
+FACET_INLINE void pairs_of_codes(const void* a, const void* b, I out[2]) {
+  const __m256i v = _mm256_loadu_si256(static_cast<const __m256i*>(a));
+  const __m256i w = _mm256_loadu_si256(static_cast<const __m256i*>(b));
+  out[0] = _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(v, w));
+  out[1] = _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(v, w));
+}
+FACET_INLINE void add_pair_sums(float* p, const I sums[2], F unit) {
+  const F a = _mm512_cvtepi32_ps(sums[0]), b = _mm512_cvtepi32_ps(sums[1]);
+  const __m256 eights[4] = {low_half(a), low_half(b), high_half(a), high_half(b)}, factor = low_half(unit);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i)
+    _mm256_storeu_ps(p + 8 * i, _mm256_fmadd_ps(eights[i], factor, _mm256_loadu_ps(p + 8 * i)));
 }
 
 template <int kColumns>

@@ -1,0 +1,191 @@
+// int_attention-inl.h: attention to a kQ8 cache, in integers.  In the target's unnamed namespace.  (Not to kI8: a model
+// trained with static scales has steps that the last bits of 16 do move.)
+//
+// Queries, and the shares by which values are mixed, become 16-bit integers in units of their largest element over
+// 32767; products with codes and their sums in 32 bits are exact.  A multiply-add of 16-bit pairs does twice the work
+// of one of floats, and codes widen to 16 bits in one step instead of two.
+//
+// Limit: decoding, memory; prompts, multiply-adds of 16-bit pairs.
+
+constexpr float kWordsMost = 32767.0f;
+constexpr int kWordRows = 4;        // rows of queries at a time
+constexpr int kMostWords = 512;     // of a query; longer ones take the float way
+constexpr int kMixPositions = 128;  // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
+
+// n floats as integers; 0 where there is no unit but 0 (NaN, infinity), in which case the unit carries it on.
+FACET_INLINE float to_words(const float* x, int n, std::int16_t* words) {
+  F most = zero();
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) most = max_bits(abs(load(x + i)), most);
+  if (i < n) most = max_bits(abs(load_first(x + i, n - i)), most);
+  const float largest = reduce_max_bits(most);
+  float per_unit = kWordsMost / largest;
+  if (!(per_unit < __builtin_inff())) per_unit = 0;
+  for (i = 0; i < n; i += kLanes) {  // words has room for whole vectors
+    const F v = i + kLanes <= n ? load(x + i) : load_first(x + i, n - i);
+    store_i16(words + i, to_int_nan_zero(mul(v, set(per_unit))));
+  }
+  return per_unit == 0 && largest < 1 ? 0.0f : largest / kWordsMost;
+}
+
+// kWords codes, or the first n of them and zeros, in 16 bits.
+FACET_INLINE I code_words(const std::int8_t* p) { return words_of_codes(p); }
+FACET_INLINE I code_words_first(const std::int8_t* p, int n) {
+  std::int8_t buffer[kWords] = {};
+  __builtin_memcpy(buffer, p, n);
+  return words_of_codes(buffer);
+}
+
+// R queries of `size` words against two keys.
+template <int R>
+FACET_INLINE void word_dots(const std::int16_t (*queries)[kMostWords], const std::int8_t* const* keys, int size,
+                            I sums[R][2]) {
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = int_zero();
+  int i = 0;
+  for (; i + kWords <= size; i += kWords) {
+    const I a = code_words(keys[0] + i), b = code_words(keys[1] + i);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const I q = int_load(queries[r] + i);
+      sums[r][0] = add_dot_words(sums[r][0], q, a);
+      sums[r][1] = add_dot_words(sums[r][1], q, b);
+    }
+  }
+  if (i == size) return;
+  const I a = code_words_first(keys[0] + i, size - i), b = code_words_first(keys[1] + i, size - i);
+  for (int r = 0; r < R; ++r) {
+    const I q = int_load(queries[r] + i);
+    sums[r][0] = add_dot_words(sums[r][0], q, a);
+    sums[r][1] = add_dot_words(sums[r][1], q, b);
+  }
+}
+
+template <int R>
+FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const float* const* queries,
+                              const char* keys, std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
+  alignas(64) std::int16_t words[R][kMostWords];
+  float units[kWordRows] = {};
+  for (int r = 0; r < R; ++r) {
+    for (int i = size; i % kWords != 0; ++i) words[r][i] = 0;
+    units[r] = to_words(queries[r], size, words[r]);
+  }
+  for (int p = 0; p < n_positions; p += 4) {
+    const int n = n_positions - p < 4 ? n_positions - p : 4;
+    const std::int8_t* key[4];
+    for (int j = 0; j < 4; ++j)
+      key[j] = reinterpret_cast<const std::int8_t*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
+    I sums[2][R][2];
+    word_dots<R>(words, key, size, sums[0]);
+    word_dots<R>(words, key + 2, size, sums[1]);
+    const __m128 scale =
+        _mm_mul_ps(_mm_set1_ps(scale_k), _mm_setr_ps(own_scale(key[0], size), own_scale(key[1], size),
+                                                     own_scale(key[2], size), own_scale(key[3], size)));
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const F all[4] = {to_float(sums[0][r][0]), to_float(sums[0][r][1]), to_float(sums[1][r][0]),
+                        to_float(sums[1][r][1])};
+      store_first_4(scores + r * scores_stride + p,
+                    _mm_mul_ps(sums_of_4(all), _mm_mul_ps(scale, _mm_set1_ps(units[r]))), n);
+    }
+  }
+}
+
+// body(Rows<R>{}, first row) over rows in blocks of kWordRows and one smaller block.
+template <typename Body>
+FACET_INLINE void for_word_rows(int n_rows, const Body& body) {
+  int r = 0;
+  for (; r + kWordRows <= n_rows; r += kWordRows) body(Rows<kWordRows>{}, r);
+  for_last_rows<kWordRows - 1>(r, n_rows - r, body);
+}
+
+void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
+                     const char* keys, std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
+  if (size > kMostWords)
+    return scores_of<ElementI8, true>(scores, scores_stride, queries, n_rows, keys, stride_bytes, scale_k, n_positions,
+                                      size);
+  for_word_rows(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+    score_codes<decltype(rows)::kCount>(scores + r * scores_stride, scores_stride, queries + r, keys, stride_bytes,
+                                        scale_k, n_positions, size);
+  });
+}
+
+// The shares of a block of positions, two and two, each pair as often as a vector holds it.
+struct Shares {
+  alignas(64) std::int32_t pairs[kWordRows][kMixPositions / 2][kLanes];
+  float units[kWordRows];
+};
+
+// Adds what R rows take of kWords values, from `at` on, of each of n positions, n even.
+template <int R>
+FACET_INLINE void mix_words(float* const* outs, int at, const Shares& shares, const char* const* values, int n) {
+  I sums[R][2];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = int_zero();
+  for (int p = 0; p < n; p += 2) {
+    I pairs[2];
+    pairs_of_codes(values[p] + at, values[p + 1] + at, pairs);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      sums[r][0] = add_dot_words(sums[r][0], pairs[0], int_load(shares.pairs[r][p / 2]));
+      sums[r][1] = add_dot_words(sums[r][1], pairs[1], int_load(shares.pairs[r][p / 2]));
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) add_pair_sums(outs[r] + at, sums[r], set(shares.units[r]));
+}
+
+// The same for fewer than kWords values: by way of buffers.
+template <int R>
+void mix_last_words(float* const* outs, int at, const Shares& shares, const char* const* values, int n, int rest) {
+  float sums[R][kWords];
+  float* to[R];
+  for (int r = 0; r < R; ++r) {
+    for (int i = 0; i < kWords; ++i) sums[r][i] = i < rest ? outs[r][at + i] : 0;
+    to[r] = sums[r];
+  }
+  char copies[kMixPositions][kWords];
+  const char* from[kMixPositions];
+  for (int p = 0; p < n; ++p) {
+    __builtin_memset(copies[p], 0, kWords);
+    __builtin_memcpy(copies[p], values[p] + at, rest);
+    from[p] = copies[p];
+  }
+  mix_words<R>(to, 0, shares, from, n);
+  for (int r = 0; r < R; ++r) __builtin_memcpy(outs[r] + at, sums[r], rest * sizeof(float));
+}
+
+template <int R>
+FACET_INLINE void mix_codes(float* const* outs, const float* probs, std::ptrdiff_t probs_stride, const char* values,
+                            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
+  Shares shares;
+  for (int first = 0; first < n_positions; first += kMixPositions) {
+    const int n = n_positions - first < kMixPositions ? n_positions - first : kMixPositions, even = n + n % 2;
+    const char* from[kMixPositions];
+    for (int p = 0; p < even; ++p) from[p] = values + (first + (p < n ? p : n - 1)) * stride_bytes;
+    for (int r = 0; r < R; ++r) {
+      float x[kMixPositions];
+      alignas(64) std::int16_t words[kMixPositions];
+      const float* prob = probs + r * probs_stride + first;
+      for (int p = 0; p < n; ++p) x[p] = prob[p] * (scale_v * own_scale(from[p], size));
+      shares.units[r] = to_words(x, n, words);
+      if (even > n) words[n] = 0;
+      for (int p = 0; p < even; p += 2) {
+        std::int32_t pair;
+        __builtin_memcpy(&pair, words + p, sizeof pair);
+        int_store(shares.pairs[r][p / 2], int_set(pair));
+      }
+    }
+    int at = 0;
+    for (; at + kWords <= size; at += kWords) mix_words<R>(outs, at, shares, from, even);
+    if (at < size) mix_last_words<R>(outs, at, shares, from, even, size - at);
+  }
+}
+
+void mix_of_codes(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
+                  std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
+  for_word_rows(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+    mix_codes<decltype(rows)::kCount>(outs + r, probs + r * probs_stride, probs_stride, values, stride_bytes, scale_v,
+                                      n_positions, size);
+  });
+}
