@@ -61,6 +61,7 @@ struct ThreadPool::State {
   alignas(64) std::atomic<int> wake{0};  // changes whenever sleepers must look again
   std::atomic<int> sleepers{0};
   std::atomic<bool> stop{false};
+  std::atomic<int> in_use{1};
   int spins = 0;
   std::vector<std::thread> workers;
 
@@ -69,12 +70,12 @@ struct ThreadPool::State {
     return t.next < t.pieces;
   }
 
-  // Takes and runs pieces until none is left.
-  void work() {
+  // Takes and runs pieces until none is left.  index: of the thread; 0 is the caller of parallel_for.
+  void work(int index) {
     std::uint64_t seen = ticket.load(std::memory_order_acquire);
     while (true) {
       const Ticket t = Ticket::of(seen);
-      if (t.next >= t.pieces) return;
+      if (t.next >= t.pieces || index >= in_use.load(std::memory_order_relaxed)) return;
       if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) continue;
       (*body)(n * t.next / t.pieces, n * (t.next + 1) / t.pieces);
       if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == t.pieces) done.notify_one();
@@ -82,17 +83,21 @@ struct ThreadPool::State {
     }
   }
 
-  void run_worker() {
+  void run_worker(int index) {
     auto ready = [this] { return stop.load(std::memory_order_relaxed) || has_work(); };
     while (true) {
+      if (const int limit = in_use.load(std::memory_order_acquire); index >= limit) {
+        in_use.wait(limit, std::memory_order_acquire);
+        continue;
+      }
       if (!spin_until(spins, ready)) {
         sleepers.fetch_add(1, std::memory_order_seq_cst);
         // Either this sees the new loop, or the caller sees the sleeper.
-        for (int seen = wake.load(); !ready(); seen = wake.load()) wake.wait(seen);
+        for (int seen = wake.load(); !ready() && index < in_use.load(); seen = wake.load()) wake.wait(seen);
         sleepers.fetch_sub(1, std::memory_order_seq_cst);
       }
       if (stop.load(std::memory_order_relaxed)) return;
-      work();
+      work(index);
     }
   }
 
@@ -103,25 +108,33 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int n_threads) : n_threads_(std::max(1, n_threads)), state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int n_threads)
+    : n_threads_(std::max(1, n_threads)), in_use_(n_threads_), state_(std::make_unique<State>()) {
+  state_->in_use = in_use_;
   // With more threads than processors spinning takes time from those who work.
   state_->spins = n_threads_ <= available_processors() ? kSpins : 0;
-  for (int i = 1; i < n_threads_; ++i) state_->workers.emplace_back([s = state_.get()] { s->run_worker(); });
+  for (int i = 1; i < n_threads_; ++i) state_->workers.emplace_back([s = state_.get(), i] { s->run_worker(i); });
 }
 
 ThreadPool::~ThreadPool() {
   state_->stop = true;
+  use(n_threads_);
   state_->wake.fetch_add(1);
   state_->wake.notify_all();
   for (auto& worker : state_->workers) worker.join();
 }
 
+void ThreadPool::use(int n) {
+  in_use_ = std::clamp(n, 1, n_threads_);
+  if (state_->in_use.exchange(in_use_, std::memory_order_release) != in_use_) state_->in_use.notify_all();
+}
+
 void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain,
                               const std::function<void(std::int64_t, std::int64_t)>& body, int pieces_per_thread) {
   if (n <= 0) return;
-  const std::int64_t most = std::min<std::int64_t>(std::int64_t{n_threads_} * pieces_per_thread, 0xffff);
+  const std::int64_t most = std::min<std::int64_t>(std::int64_t{in_use_} * pieces_per_thread, 0xffff);
   const auto pieces = static_cast<int>(std::min(most, n / std::max<std::int64_t>(1, grain)));
-  if (pieces <= 1 || n_threads_ == 1) return body(0, n);
+  if (pieces <= 1 || in_use_ == 1) return body(0, n);
   State& s = *state_;
   const Ticket last = Ticket::of(s.ticket.load(std::memory_order_relaxed));
   FACET_CHECK(last.next >= last.pieces, "parallel_for is not reentrant");
@@ -130,7 +143,7 @@ void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain,
   s.done.store(0, std::memory_order_relaxed);
   s.ticket.store(Ticket{last.loop + 1, static_cast<std::uint16_t>(pieces), 0}.word(), std::memory_order_seq_cst);
   s.wake_sleepers();
-  s.work();
+  s.work(0);
   auto finished = [&] { return s.done.load(std::memory_order_acquire) == pieces; };
   if (spin_until(s.spins, finished)) return;
   for (int seen = s.done.load(std::memory_order_acquire); seen != pieces; seen = s.done.load(std::memory_order_acquire))

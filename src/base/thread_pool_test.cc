@@ -53,6 +53,27 @@ TEST(ThreadPool, SurvivesPausesAndOversubscription) {
   }
 }
 
+TEST(ThreadPool, UsesAsManyThreadsAsAllowed) {
+  ThreadPool pool(4);
+  for (int n : {1, 3, 4, 2}) {
+    pool.use(n);
+    std::atomic<int> pieces = 0, at_once = 0, most = 0;
+    pool.parallel_for(
+        64, 1,
+        [&](std::int64_t, std::int64_t) {
+          ++pieces;
+          const int now = ++at_once;
+          for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+          }
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          --at_once;
+        },
+        8);
+    EXPECT_EQ(pieces, n == 1 ? 1 : 8 * n);
+    EXPECT_LE(most, n);
+  }
+}
+
 TEST(ThreadPool, GrainKeepsSmallWorkOnOneThread) {
   ThreadPool pool(4);
   int calls = 0;

@@ -119,6 +119,7 @@ Json to_json(const Setting& s, const BenchFlags& flags, int threads, const Bench
           {"n_batch", flags.session.batch},
           {"n_ubatch", report.session.max_batch},
           {"n_threads", threads},
+          {"n_threads_batch", report.session.batch_threads},
           {"type_k", s.type_k},
           {"type_v", s.type_v},
           {"n_prompt", r.what.n_prompt},
@@ -206,7 +207,7 @@ Status run_bench(const BenchFlags& flags) {
     FACET_ASSIGN(setting.streaming, streaming_bandwidth(n_threads));
     const auto start = std::chrono::steady_clock::now();
     FACET_ASSIGN(Model model, Model::load(path));
-    ThreadPool pool(n_threads);
+    ThreadPool pool(pool_threads(flags.session, n_threads));
     const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     FACET_ASSIGN(const kernels::Table* table, kernels::choose());
     BenchOptions options{.cases = cases,
@@ -215,7 +216,7 @@ Status run_bench(const BenchFlags& flags) {
                          .session = {},
                          .seed = flags.seed,
                          .progress = {}};
-    FACET_ASSIGN(options.session, session_options(flags.session, model));
+    FACET_ASSIGN(options.session, session_options(flags.session, n_threads, model));
     options.progress = [&](const std::string& line) {
       progress.show(line);
       return !interrupted;

@@ -62,12 +62,14 @@ Status check_out(const std::string& out, const Scheme& scheme);
 
 // What verbs that run a model say about its session, with llama.cpp's names.
 struct SessionFlags {
-  int context = 0, batch = 2048, ubatch = 512;
+  int context = 0, batch = 2048, ubatch = 512, batch_threads = 0;
   std::string cache_k = "auto", cache_v = "auto", memory_limit;
 };
 void session_flags(CLI::App* verb, SessionFlags& flags);
-// Of a model: "auto" is int8 where it carries cache scales, else f16.
-Result<SessionOptions> session_options(const SessionFlags& flags, const Model& model);
+// Of a model: "auto" is int8 where it carries cache scales, else f16.  threads: for one token at a time.
+Result<SessionOptions> session_options(const SessionFlags& flags, int threads, const Model& model);
+// The threads of a pool that serves both.
+int pool_threads(const SessionFlags& flags, int threads);
 std::string name_of(KvType type);  // "f16"
 
 // A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>

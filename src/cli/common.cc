@@ -91,14 +91,20 @@ void session_flags(CLI::App* verb, SessionFlags& flags) {
   option(verb, "-b,--batch-size", flags.batch, "prompt tokens per call")->check(CLI::Range(1, 1 << 16));
   option(verb, "--ubatch-size", flags.ubatch, "-ub: prompt tokens per step, at most those of a call")
       ->check(CLI::Range(1, 1 << 16));
+  option(verb, "--threads-batch", flags.batch_threads, "-tb: threads for prompts (0: as -t)")
+      ->check(CLI::Range(0, 1024));
   option(verb, "--cache-type-k", flags.cache_k, "-ctk: type of cached keys, auto f32 f16 bf16 q8 i8");
   option(verb, "--cache-type-v", flags.cache_v, "-ctv: type of cached values");
   option(verb, "--memory-limit", flags.memory_limit,
          "refuse to run when the memory plan is above this: 1000000000, 900M, 1.6G");
 }
 
-Result<SessionOptions> session_options(const SessionFlags& flags, const Model& model) {
+int pool_threads(const SessionFlags& flags, int threads) { return std::max(threads, flags.batch_threads); }
+
+Result<SessionOptions> session_options(const SessionFlags& flags, int threads, const Model& model) {
   SessionOptions out;
+  out.threads = threads;
+  out.batch_threads = flags.batch_threads > 0 ? flags.batch_threads : threads;
   out.context = flags.context;
   out.max_batch = std::min(flags.batch, flags.ubatch);
   FACET_ASSIGN(out.memory_limit, parse_bytes("--memory-limit", flags.memory_limit));

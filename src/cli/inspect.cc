@@ -123,7 +123,7 @@ Status run_inspect(const InspectFlags& flags) {
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   FACET_ASSIGN(Model model, Model::load(path));
   ThreadPool pool(1);
-  FACET_ASSIGN(SessionOptions options, session_options(flags.session, model));
+  FACET_ASSIGN(SessionOptions options, session_options(flags.session, 0, model));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
   const MemoryPlan plan = plan_memory(session);
 

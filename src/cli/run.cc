@@ -70,8 +70,8 @@ Status run_run(RunFlags flags) {
       tokenizer.encode(flags.prompt, {.bos = !flags.no_bos, .parse_special = flags.parse_special});
   if (prompt.empty()) return invalid_argument("the prompt is empty");
 
-  FACET_ASSIGN(SessionOptions options, session_options(flags.session, model));
-  ThreadPool pool(flags.threads);
+  FACET_ASSIGN(SessionOptions options, session_options(flags.session, flags.threads, model));
+  ThreadPool pool(pool_threads(flags.session, flags.threads));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
   if (flags.verbose)
     std::fprintf(stderr, "model %s, %.2f bits per weight; context %d, cache %.1f MB; %d threads\n%s\n", path.c_str(),

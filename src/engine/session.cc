@@ -10,9 +10,10 @@ namespace facet {
 
 struct Session::State {
   State(const Model& model, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options)
-      : model(model), options(options), forward(model, pool, kernels, options) {}
+      : model(model), pool(pool), options(options), forward(model, pool, kernels, options) {}
 
   const Model& model;
+  ThreadPool& pool;
   SessionOptions options;
   Forward forward;
   int position = 0;
@@ -33,6 +34,9 @@ Status settle(const Model& model, SessionOptions& o) {
     return invalid_argument("context " + std::to_string(o.context) + " is outside 1.." + std::to_string(most) +
                             ", the positions this model knows");
   if (o.max_batch < 1) return invalid_argument("max_batch is " + std::to_string(o.max_batch) + ", expected at least 1");
+  if (o.threads < 0 || o.batch_threads < 0)
+    return invalid_argument("threads " + std::to_string(o.threads) + " and " + std::to_string(o.batch_threads) +
+                            ", expected 0 (all of the pool) or more");
   if (o.max_rollback < 0)
     return invalid_argument("max_rollback is " + std::to_string(o.max_rollback) + ", expected 0 or more");
   if (o.context == 0) o.context = std::min(most, 4096);
@@ -98,6 +102,8 @@ Status Session::evaluate(std::span<const int> tokens, Logits wanted, std::span<f
     const auto batch = tokens.first(std::min<std::size_t>(tokens.size(), s.options.max_batch));
     tokens = tokens.subspan(batch.size());
     const std::size_t n_wanted = wanted == Logits::kAll ? batch.size() : tokens.empty() ? rows : 0;
+    const int threads = batch.size() > 1 ? s.options.batch_threads : s.options.threads;
+    s.pool.use(threads > 0 ? threads : s.pool.n_threads());
     s.forward.run(batch, s.position, static_cast<int>(n_wanted), logits.data());
     logits = logits.subspan(n_wanted * vocab);
     s.position += static_cast<int>(batch.size());
