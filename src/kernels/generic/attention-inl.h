@@ -52,11 +52,14 @@ FACET_INLINE void score_tile(float* scores, std::ptrdiff_t scores_stride, const 
       for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, k[j], sum[r][j]);
     }
   }
-  if (const int rest = size - i; rest > 0)
+  if (const int rest = size - i; rest > 0) {
+    FACET_UNROLL_REST
     for (int r = 0; r < R; ++r) {
       const F q = load_first(queries[r] + i, rest);
+      FACET_UNROLL_REST
       for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, E::get_first(key[j] + i, rest), sum[r][j]);
     }
+  }
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) store_first_4(scores + r * scores_stride, mul(sums_of_4(sum[r]), scale), n);
 }
