@@ -3,6 +3,8 @@
 
 #if defined(FACET_HAVE_X86)
 #include <cpuid.h>
+#elif defined(FACET_HAVE_ARM) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace facet::kernels {
@@ -46,6 +48,13 @@ CpuFeatures detect_cpu() {
   found.avx2 = ymm && fma && f16c && all(seven.ebx, {5});
   const bool f_dq_bw_vl = all(seven.ebx, {16, 17, 30, 31}), vnni = all(seven.ecx, {11});
   found.avx512_vnni = found.avx2 && zmm && f_dq_bw_vl && vnni;
+  return found;
+}
+#elif defined(FACET_HAVE_ARM) && defined(__linux__)
+CpuFeatures detect_cpu() {
+  CpuFeatures found;
+  found.neon_dot = (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+  found.neon_i8mm = found.neon_dot && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
   return found;
 }
 #else

@@ -9,13 +9,16 @@ namespace {
 constexpr const Table* kAll[] = {
     &kRef,
 #if defined(FACET_HAVE_X86)
-    &kAvx2,
-    &kAvx512Vnni,
+    &kAvx2,    &kAvx512Vnni,
+#endif
+#if defined(FACET_HAVE_ARM)
+    &kNeonDot, &kNeonI8mm,
 #endif
 };
 
 bool can_run(const CpuFeatures& needs, const CpuFeatures& cpu) {
-  return (!needs.avx2 || cpu.avx2) && (!needs.avx512_vnni || cpu.avx512_vnni) && (!needs.neon_dot || cpu.neon_dot);
+  return (!needs.avx2 || cpu.avx2) && (!needs.avx512_vnni || cpu.avx512_vnni) && (!needs.neon_dot || cpu.neon_dot) &&
+         (!needs.neon_i8mm || cpu.neon_i8mm);
 }
 
 std::string names(const std::vector<const Table*>& tables) {

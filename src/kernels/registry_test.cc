@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 
 namespace facet::kernels {
@@ -50,7 +51,7 @@ TEST(Registry, UnknownOrMissingNamesAreErrors) {
   }
 }
 
-// The compiler's own detection is an independent witness.
+// An independent witness: the compiler's own detection, or the CPU's registers.
 #if defined(__x86_64__)
 TEST(Registry, DetectionAgreesWithTheCompiler) {
   __builtin_cpu_init();
@@ -59,6 +60,15 @@ TEST(Registry, DetectionAgreesWithTheCompiler) {
   EXPECT_EQ(detect_cpu().avx512_vnni, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                                           __builtin_cpu_supports("avx512vnni"));
+}
+#elif defined(__aarch64__) && defined(__linux__)
+std::uint64_t field(std::uint64_t id_register, int bit) { return id_register >> bit & 15; }
+TEST(Registry, DetectionAgreesWithTheIdRegisters) {
+  std::uint64_t isar0, isar1;  // Linux lets programs read them
+  asm("mrs %0, ID_AA64ISAR0_EL1" : "=r"(isar0));
+  asm("mrs %0, ID_AA64ISAR1_EL1" : "=r"(isar1));
+  EXPECT_EQ(detect_cpu().neon_dot, field(isar0, 44) != 0);
+  EXPECT_EQ(detect_cpu().neon_i8mm, field(isar0, 44) != 0 && field(isar1, 52) != 0);
 }
 #endif
 

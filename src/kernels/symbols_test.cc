@@ -37,7 +37,16 @@ void expect_one_external(const std::string& object, const std::string& table) {
   EXPECT_EQ(n_tables, 1) << object << "\n" << text;
 }
 
+#if defined(FACET_HAVE_X86)
 TEST(Symbols, Avx2ShowsOnlyItsTable) { expect_one_external(FACET_UNOPTIMIZED_AVX2, "facet::kernels::kAvx2"); }
-TEST(Symbols, Avx512ShowsOnlyItsTable) { expect_one_external(FACET_UNOPTIMIZED_AVX512, "facet::kernels::kAvx512Vnni"); }
+TEST(Symbols, Avx512ShowsOnlyItsTable) {
+  expect_one_external(FACET_UNOPTIMIZED_AVX512_VNNI, "facet::kernels::kAvx512Vnni");
+}
+#elif defined(FACET_HAVE_ARM)
+TEST(Symbols, NeonDotShowsOnlyItsTable) { expect_one_external(FACET_UNOPTIMIZED_NEON_DOT, "facet::kernels::kNeonDot"); }
+TEST(Symbols, NeonI8mmShowsOnlyItsTable) {
+  expect_one_external(FACET_UNOPTIMIZED_NEON_I8MM, "facet::kernels::kNeonI8mm");
+}
+#endif
 
 }  // namespace

@@ -18,7 +18,8 @@ namespace facet::kernels {
 struct CpuFeatures {
   bool avx2 = false;         // with FMA and F16C
   bool avx512_vnni = false;  // with F, BW, DQ, VL
-  bool neon_dot = false;
+  bool neon_dot = false;     // Armv8.2 SDOT
+  bool neon_i8mm = false;    // with SDOT
 };
 
 // y[t * y_stride + r] = sum over i < k of w[r, i] * x[t, i], for tokens t < m and weight rows row_begin <= r < row_end.
@@ -50,7 +51,7 @@ constexpr std::ptrdiff_t cache_bytes(CacheType type, int n) {  // of n values
 }
 
 struct Table {
-  const char* name;  // "ref" "avx2" "avx512_vnni"
+  const char* name;  // "ref" "avx2" "avx512_vnni" "neon_dot" "neon_i8mm"
   CpuFeatures needs;
 
   // Activations to integers; a NaN has code 0, and makes the scale of its q8 block NaN.  q8: ggml's runtime rule (per
@@ -114,6 +115,10 @@ extern const Table kRef;
 #if defined(FACET_HAVE_X86)
 extern const Table kAvx2;
 extern const Table kAvx512Vnni;
+#endif
+#if defined(FACET_HAVE_ARM)
+extern const Table kNeonDot;
+extern const Table kNeonI8mm;
 #endif
 
 }  // namespace facet::kernels

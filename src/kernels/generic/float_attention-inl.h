@@ -34,7 +34,7 @@ FACET_INLINE float own_scale(const void* vector, int size) {
 // one tree: it does not depend on what is computed beside it.
 template <typename E, int R>
 FACET_INLINE void score_tile(float* scores, std::ptrdiff_t scores_stride, const float* const* queries,
-                             const typename E::Type* const* key, __m128 scale, int n, int size) {
+                             const typename E::Type* const* key, Four scale, int n, int size) {
   F sum[R][4];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r)
@@ -52,27 +52,30 @@ FACET_INLINE void score_tile(float* scores, std::ptrdiff_t scores_stride, const 
       for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, k[j], sum[r][j]);
     }
   }
-  if (const int rest = size - i; rest > 0)
+  if (const int rest = size - i; rest > 0) {
+    FACET_UNROLL_REST
     for (int r = 0; r < R; ++r) {
       const F q = load_first(queries[r] + i, rest);
+      FACET_UNROLL_REST
       for (int j = 0; j < 4; ++j) sum[r][j] = mul_add(q, E::get_first(key[j] + i, rest), sum[r][j]);
     }
+  }
 #pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) store_first_4(scores + r * scores_stride, _mm_mul_ps(sums_of_4(sum[r]), scale), n);
+  for (int r = 0; r < R; ++r) store_first_4(scores + r * scores_stride, mul(sums_of_4(sum[r]), scale), n);
 }
 
 template <typename E, bool kOwnScale = false>
 void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows, const char* keys,
                std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
   using T = typename E::Type;
-  __m128 scale = _mm_set1_ps(scale_k);
+  Four scale = four(scale_k);
   for (int p = 0; p < n_positions; p += 4) {
     const int n = n_positions - p < 4 ? n_positions - p : 4;
     const T* key[4];
     for (int j = 0; j < 4; ++j) key[j] = reinterpret_cast<const T*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
     if constexpr (kOwnScale)
-      scale = _mm_mul_ps(_mm_set1_ps(scale_k), _mm_setr_ps(own_scale(key[0], size), own_scale(key[1], size),
-                                                           own_scale(key[2], size), own_scale(key[3], size)));
+      scale = mul(four(scale_k), four(own_scale(key[0], size), own_scale(key[1], size), own_scale(key[2], size),
+                                      own_scale(key[3], size)));
     for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       score_tile<E, decltype(rows)::kCount>(scores + r * scores_stride + p, scores_stride, queries + r, key, scale, n,
                                             size);

@@ -17,11 +17,11 @@ struct Output {
   std::ptrdiff_t stride;
   const float* row_scales;  // null: none
   float x_scale;
-  FACET_INLINE void put(int t, int row, int n_rows, __m128 sums) const {
+  FACET_INLINE void put(int t, int row, int n_rows, Four sums) const {
     if (row_scales != nullptr) {
       float s[4] = {};
       __builtin_memcpy(s, row_scales + row, (n_rows < 4 ? n_rows : 4) * sizeof(float));
-      sums = _mm_mul_ps(sums, _mm_mul_ps(_mm_loadu_ps(s), _mm_set1_ps(x_scale)));
+      sums = mul(sums, mul(load_four(s), four(x_scale)));
     }
     store_first_4(y + t * stride + row, sums, n_rows < 4 ? n_rows : 4);
   }
@@ -173,7 +173,7 @@ struct WeightsQ4_0 {
     for (int i = 0; i < n; i += 32, ++block) {
       const F scale = set(half_to_float(block->scale));
       alignas(32) std::int8_t codes[32];
-      store_32(codes, _mm256_sub_epi8(unpack_q4_0(block->codes), _mm256_set1_epi8(8)));
+      signed_q4_0(*block, codes);
       for (int j = 0; j < 32; j += kLanes) store(scratch + i + j, mul(load_i8(codes + j), scale));
     }
     return scratch;
@@ -188,7 +188,7 @@ struct WeightsQ6_K {
       const Q6_KBlock& block = w[at / Q6_KBlock::kWeights];
       const int s = static_cast<int>(at % Q6_KBlock::kWeights / 32);
       alignas(32) std::int8_t codes[32];
-      store_32(codes, _mm256_sub_epi8(unpack_q6_k(block, s), _mm256_set1_epi8(32)));
+      signed_q6_k(block, s, codes);
       for (int j = 0; j < 32; j += kLanes) {
         const F scale = set(half_to_float(block.scale) * block.scales[2 * s + j / 16]);
         store(scratch + i + j, mul(load_i8(codes + j), scale));
@@ -206,8 +206,7 @@ struct WeightsRow {
     const std::uint8_t* row = w + r * row_size_bytes(kBits, k) + row_size_bytes(kBits, c);
     for (int i = 0; i < n; i += 32) {
       alignas(32) std::int8_t codes[32];
-      const __m256i u = unpack_row<kBits>(row, i, n - i < 32 ? n - i : 32);
-      store_32(codes, _mm256_sub_epi8(u, _mm256_set1_epi8(1 << (kBits - 1))));
+      signed_row<kBits>(row, i, n - i < 32 ? n - i : 32, codes);
       for (int j = 0; j < 32; j += kLanes) store(scratch + i + j, load_i8(codes + j));
     }
     return scratch;

@@ -78,15 +78,13 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
     I sums[2][R][2];
     word_dots<R>(words, key, size, sums[0]);
     word_dots<R>(words, key + 2, size, sums[1]);
-    const __m128 scale =
-        _mm_mul_ps(_mm_set1_ps(scale_k), _mm_setr_ps(own_scale(key[0], size), own_scale(key[1], size),
-                                                     own_scale(key[2], size), own_scale(key[3], size)));
+    const Four scale = mul(four(scale_k), four(own_scale(key[0], size), own_scale(key[1], size),
+                                               own_scale(key[2], size), own_scale(key[3], size)));
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const F all[4] = {to_float(sums[0][r][0]), to_float(sums[0][r][1]), to_float(sums[1][r][0]),
                         to_float(sums[1][r][1])};
-      store_first_4(scores + r * scores_stride + p,
-                    _mm_mul_ps(sums_of_4(all), _mm_mul_ps(scale, _mm_set1_ps(units[r]))), n);
+      store_first_4(scores + r * scores_stride + p, mul(sums_of_4(all), mul(scale, four(units[r]))), n);
     }
   }
 }

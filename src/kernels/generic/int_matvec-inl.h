@@ -317,36 +317,8 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
   }
 }
 
-// Float activations against codes of a few bits: in units of its largest element over 2^23 a row of activations is a
-// row of integers, and these are three rows of bytes, X = 65536 a + 256 b + c.  Three exact integer products cost a
-// quarter of making the codes float.  Beside the last rounding the only error is that of the units, half a unit each.
-constexpr float kDigitsMost = 8323072.0f;  // 127 * 65536
-constexpr int kDigitBlock = 256;           // rows that share one cutting of x into digits
-
-// 0 where there is no such unit: NaN, infinite, zero, or as large or small as no activation is.
-FACET_INLINE float digit_unit(const float* x, int k) {
-  F most = zero();
-  int i = 0;
-  for (; i + kLanes <= k; i += kLanes) most = max_bits(abs(load(x + i)), most);
-  if (i < k) most = max_bits(abs(load_first(x + i, k - i)), most);
-  const float largest = reduce_max_bits(most);  // a NaN counts as the largest
-  return largest > 1e-30f && largest < 1e30f ? largest / kDigitsMost : 0.0f;
-}
-
-// n columns of x: three rows of kVecChunk digits, lowest first.
-FACET_INLINE void split_digits(const float* x, int n, float unit, std::int8_t* digits) {
-  const F factor = set(1.0f / unit), most = set(kDigitsMost);
-  for (int c = 0; c < n; c += kLanes) {
-    const int width = n - c < kLanes ? n - c : kLanes;
-    const F v = mul(width < kLanes ? load_first(x + c, width) : load(x + c), factor);
-    I rest = to_int_nan_zero(max(min(v, most), sub(zero(), most)));
-    for (int d = 0; d < 3; ++d) {
-      const I low = d == 2 ? rest : int_shift_right<24>(int_shift_left<24>(rest));
-      store_i8(digits + d * kVecChunk + c, low);  // a chunk is whole vectors; those behind n are not looked at
-      rest = int_shift_right<8>(int_sub(rest, low));
-    }
-  }
-}
+// Float activations, as three rows of digits (digits-inl.h), which meet each row of codes while it is there.
+constexpr int kDigitBlock = 256;  // rows that share one cutting of x into digits
 
 template <int kBits>
 void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, const float* row_scales, float x_scale,
@@ -361,7 +333,7 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
     std::int32_t sums[3][kDigitBlock] = {}, x_sums[3] = {};
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
-      split_digits(x + c, n, unit, digits);
+      split_digits(x + c, n, unit, digits, kVecChunk);
       for (int d = 0; d < 3; ++d) x_sums[d] += Format::arrange(digits + d * kVecChunk, n, arranged[d]);
       const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
       for (int r = 0; r < n_rows; r += kVecRows) {

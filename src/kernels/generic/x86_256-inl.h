@@ -1,5 +1,12 @@
 // x86_256-inl.h: 256-bit pieces that both x86 targets use.  Included inside the target's unnamed namespace.
 
+// Four floats: sums of four rows or keys, and what they are multiplied by.
+using Four = __m128;
+FACET_INLINE Four four(float v) { return _mm_set1_ps(v); }
+FACET_INLINE Four four(float a, float b, float c, float d) { return _mm_setr_ps(a, b, c, d); }
+FACET_INLINE Four load_four(const float* p) { return _mm_loadu_ps(p); }
+FACET_INLINE Four mul(Four a, Four b) { return _mm_mul_ps(a, b); }
+
 // Lane j: the sum of v_j's lanes, ((0 + 2) + (1 + 3)) + ((4 + 6) + (5 + 7)).
 FACET_INLINE __m128 sums_of_4_ymm(__m256 v0, __m256 v1, __m256 v2, __m256 v3) {
   const __m256 a = _mm256_add_ps(_mm256_unpacklo_ps(v0, v1), _mm256_unpackhi_ps(v0, v1));  // 0101: two terms each
@@ -129,4 +136,17 @@ FACET_INLINE __m256i unpack_row(const std::uint8_t* row, int i, int n) {
     p = buffer;
   }
   return kBits == 8 ? unpack_i8(p) : kBits == 4 ? unpack_i4(p) : unpack_i2(p);
+}
+
+// 32 codes of a row in their order, signed, for float_matmul-inl.h: of a Q4_0 block, of weights [32 s, 32 s + 32) of a
+// Q6_K block, of a row as unpack_row has it.
+FACET_INLINE void signed_q4_0(const Q4_0Block& block, std::int8_t* out) {
+  store_32(out, _mm256_sub_epi8(unpack_q4_0(block.codes), _mm256_set1_epi8(8)));
+}
+FACET_INLINE void signed_q6_k(const Q6_KBlock& block, int s, std::int8_t* out) {
+  store_32(out, _mm256_sub_epi8(unpack_q6_k(block, s), _mm256_set1_epi8(32)));
+}
+template <int kBits>
+FACET_INLINE void signed_row(const std::uint8_t* row, int i, int n, std::int8_t* out) {
+  store_32(out, _mm256_sub_epi8(unpack_row<kBits>(row, i, n), _mm256_set1_epi8(1 << (kBits - 1))));
 }

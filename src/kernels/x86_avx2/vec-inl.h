@@ -49,7 +49,7 @@ FACET_INLINE float reduce_max(F a) {
   return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 // Lane j: the sum of v[j]'s lanes, by one fixed tree.
-FACET_INLINE __m128 sums_of_4(const F v[4]) { return sums_of_4_ymm(v[0], v[1], v[2], v[3]); }
+FACET_INLINE Four sums_of_4(const F v[4]) { return sums_of_4_ymm(v[0], v[1], v[2], v[3]); }
 
 // Of the bit patterns of numbers >= 0, which is the order of the numbers, with NaN above all.
 FACET_INLINE F max_bits(F a, F b) {

@@ -11,6 +11,7 @@
 #define FACET_NOINLINE __attribute__((noinline))  // compiled once, not once per weight type
 // What was stored is loaded again: keeps g++ from giving its registers to sums that are needed once per block.
 #define FACET_KEEP_IN_MEMORY asm volatile("" ::: "memory")
+#define FACET_UNROLL_REST  // the last few columns stay a loop
 #define FACET_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace facet::kernels {
@@ -28,6 +29,7 @@ namespace {
 #include "kernels/generic/int_attention-inl.h"
 #include "kernels/generic/attention-inl.h"
 #include "kernels/generic/float_matmul-inl.h"
+#include "kernels/generic/digits-inl.h"
 #include "kernels/generic/int_tile-inl.h"
 #include "kernels/generic/int_matvec-inl.h"
 #include "kernels/generic/int_matmul-inl.h"

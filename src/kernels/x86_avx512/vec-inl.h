@@ -47,7 +47,7 @@ FACET_INLINE float reduce_max(F a) {
   return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
 }
 // Lanes i and i + 8 first, then as on 8 lanes.
-FACET_INLINE __m128 sums_of_4(const F v[4]) {
+FACET_INLINE Four sums_of_4(const F v[4]) {
   __m256 h[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) h[i] = _mm256_add_ps(low_half(v[i]), high_half(v[i]));
