@@ -134,6 +134,16 @@ FACET_INLINE I bytes_shift_right(I a) {  // bits cross bytes: mask afterwards
 }
 FACET_INLINE __m128i int_sums_of_4(const I v[4]) { return int_sums_of_4_ymm(v[0], v[1], v[2], v[3]); }
 
+// Sums that stay in their registers: left to itself g++ 12 copies each of them once per step, and spills some.
+FACET_INLINE I add_in_place(I sum, I v) {
+  asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(v));
+  return sum;
+}
+FACET_INLINE I add_words_in_place(I sum, I v) {
+  asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(v));
+  return sum;
+}
+
 // The dot product of 32 unsigned codes and 32 signed ones in 8 partial sums.  Codes <= 15, for maddubs saturates at
 // 2^15: 2 * 15 * 128 = 3840 is far from it.
 FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
@@ -170,11 +180,7 @@ constexpr int kWords = kBytes / 2;
 FACET_INLINE I words_of_codes(const void* p) {
   return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
-// The sum in its own register: g++ 12 would copy each of them, and spill one.
-FACET_INLINE I add_dot_words(I acc, I a, I b) {
-  asm("vpaddd %1, %0, %0" : "+x"(acc) : "x"(_mm256_madd_epi16(a, b)));
-  return acc;
-}
+FACET_INLINE I add_dot_words(I acc, I a, I b) { return add_in_place(acc, _mm256_madd_epi16(a, b)); }
 // kWords codes of a and as many of b, interleaved: out[0] has the pairs 0..7, out[1] 8..15.
 FACET_INLINE void pairs_of_codes(const void* a, const void* b, I out[2]) {
   const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(a)),
@@ -227,8 +233,8 @@ FACET_INLINE void dot_tile(const std::uint8_t* stream_0, const std::uint8_t* str
       std::int32_t four;
       __builtin_memcpy(&four, x + t * x_stride + step * 4, 4);
       const I s = _mm256_set1_epi32(four);
-      words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(w0, s));
-      words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(w1, s));
+      words[t][0] = add_words_in_place(words[t][0], _mm256_maddubs_epi16(w0, s));
+      words[t][1] = add_words_in_place(words[t][1], _mm256_maddubs_epi16(w1, s));
     }
   }
 #pragma GCC unroll 8
