@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "quant/blocks.h"
+#include "quant/codec.h"
 
 namespace facet {
 namespace {
@@ -121,6 +122,16 @@ TEST(Q4_K, RefusesWhatHasNoBlock) {
     EXPECT_TRUE(std::isfinite(to_float(blocks[0].scale)));
     EXPECT_TRUE(std::isfinite(to_float(blocks[0].min_unit)));
   }
+}
+
+TEST(Q4_K, GoesThroughTheCodec) {
+  const std::vector<float> w = normals(3 * 512, 4);
+  const Result<Tensor> t = encode(DType::kQ4_K, {3, 512}, w);
+  ASSERT_TRUE(t.ok()) << t.status().message();
+  EXPECT_EQ(t->bytes.size(), 6 * sizeof(Q4_KBlock));
+  const Tensor back = decode(t->view());
+  for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(back.floats()[i], w[i], 0.4f);
+  EXPECT_EQ(encode(DType::kQ4_K, {3, 300}, normals(900, 1)).status().code(), Code::kInvalidArgument);
 }
 
 }  // namespace
