@@ -34,12 +34,14 @@ constexpr Op kOps[] = {
     {"f32_bf16", DType::kF32, DType::kBF16, &T::matmul_f32_bf16},
     {"f32_q8_0", DType::kF32, DType::kQ8_0, &T::matmul_f32_q8_0},
     {"f32_q4_0", DType::kF32, DType::kQ4_0, &T::matmul_f32_q4_0},
+    {"f32_q4_k", DType::kF32, DType::kQ4_K, &T::matmul_f32_q4_k},
     {"f32_q6_k", DType::kF32, DType::kQ6_K, &T::matmul_f32_q6_k},
     {"f32_i8", DType::kF32, DType::kI8Row, nullptr, &T::matmul_f32_i8},
     {"f32_i4", DType::kF32, DType::kI4Row, nullptr, &T::matmul_f32_i4},
     {"f32_i2", DType::kF32, DType::kI2Row, nullptr, &T::matmul_f32_i2},
     {"q8_q8_0", DType::kQ8_0, DType::kQ8_0, &T::matmul_q8_q8_0},
     {"q8_q4_0", DType::kQ8_0, DType::kQ4_0, &T::matmul_q8_q4_0},
+    {"q8_q4_k", DType::kQ8_0, DType::kQ4_K, &T::matmul_q8_q4_k},
     {"q8_q6_k", DType::kQ8_0, DType::kQ6_K, &T::matmul_q8_q6_k},
     {"i8_i8", DType::kI8Row, DType::kI8Row, nullptr, &T::matmul_i8_i8},
     {"i8_i4", DType::kI8Row, DType::kI4Row, nullptr, &T::matmul_i8_i4},
@@ -58,6 +60,8 @@ std::vector<std::byte> random_matrix(DType type, int rows, int cols, Rng& rng) {
   const int scale_at = type == DType::kQ6_K ? info(type).block_bytes - 2 : 0;
   for (std::size_t i = 0; info(type).block >= 32 && i < bytes.size(); i += info(type).block_bytes)
     put(i + scale_at, to_half(0.01f * rng.normal()));
+  for (std::size_t i = 2; type == DType::kQ4_K && i < bytes.size(); i += info(type).block_bytes)
+    put(i, to_half(0.01f * rng.normal()));  // the minima's unit
   return bytes;
 }
 

@@ -28,7 +28,7 @@ Status run_synth(const SynthFlags& flags) {
   if (!flags.tables.empty()) {
     table_type = dtype_from_name(flags.tables);
     if (!table_type || has_row_scales(*table_type))
-      return invalid_argument("--tables " + flags.tables + ": expected q4_0, q6_k, q8_0, f16, bf16 or f32");
+      return invalid_argument("--tables " + flags.tables + ": expected q4_0, q4_k, q6_k, q8_0, f16, bf16 or f32");
   }
   const DType float_type = flags.scheme == "f16" || table_type ? DType::kF16 : DType::kBF16;
   FACET_ASSIGN(Synthetic model, Synthetic::create(config, scheme, float_type, flags.seed, table_type));

@@ -18,6 +18,7 @@ std::size_t alignment(DType type) {
     case DType::kBF16:
     case DType::kQ8_0:
     case DType::kQ4_0:
+    case DType::kQ4_K:
     case DType::kQ6_K:
       return alignof(std::uint16_t);
     default:

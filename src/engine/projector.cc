@@ -50,7 +50,8 @@ InputForm Projector::form_of(const Linear& w) const {
     const bool integers = has_row_scales(w.dtype) && !float_activations_;
     return {integers ? InputForm::Kind::kInt8 : InputForm::Kind::kClamped, w.input_scale};
   }
-  const bool blocks = w.dtype == DType::kQ8_0 || w.dtype == DType::kQ4_0 || w.dtype == DType::kQ6_K;
+  const bool blocks =
+      w.dtype == DType::kQ8_0 || w.dtype == DType::kQ4_0 || w.dtype == DType::kQ4_K || w.dtype == DType::kQ6_K;
   return {blocks && !float_activations_ ? InputForm::Kind::kQ8 : InputForm::Kind::kFloat, 0};
 }
 
@@ -146,6 +147,8 @@ void Projector::multiply(const Product& p, const void* x, InputForm form, int ro
       return plain(q8 ? k.matmul_q8_q8_0 : k.matmul_f32_q8_0);
     case DType::kQ4_0:
       return plain(q8 ? k.matmul_q8_q4_0 : k.matmul_f32_q4_0);
+    case DType::kQ4_K:
+      return plain(q8 ? k.matmul_q8_q4_k : k.matmul_f32_q4_k);
     case DType::kQ6_K:
       return plain(q8 ? k.matmul_q8_q6_k : k.matmul_f32_q6_k);
     case DType::kI8Row:

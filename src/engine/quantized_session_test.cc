@@ -46,19 +46,22 @@ TEST(QuantizedSession, Q8ActivationsStayClose) {
   }
 }
 
-// Rows of 256 and more: what llama.cpp keeps embeddings and heads in.
-TEST(QuantizedSession, Q6_KTablesAndMatrices) {
+// Rows of 256 and more: what llama.cpp keeps embeddings, heads and whole models in.
+TEST(QuantizedSession, LongBlocksInTablesAndMatrices) {
   const GemmaConfig config = tiny_e(128);
   const std::vector<int> tokens = random_tokens(config, 12);
-  const Checkpoint c = encoded(calm_random_checkpoint(config, 11), DType::kQ6_K);
-  ASSERT_EQ(c.tensors.at("embed_tokens.weight").dtype, DType::kQ6_K);
-  const Model model = *Model::bind(c);
-  const std::vector<double> expected = reference_logits(c, tokens);
-  FACET_FOR_EACH_ISA(kernels) {
-    EXPECT_LT(relative_rms(engine_logits(model, tokens, {.float_activations = true}, *kernels), expected), 2e-5);
-    const double error = relative_rms(engine_logits(model, tokens, {}, *kernels), expected);
-    EXPECT_LT(error, bound_of_8_bits(config));
-    EXPECT_GT(error, 1e-3);
+  for (DType type : {DType::kQ4_K, DType::kQ6_K}) {
+    const Checkpoint c = encoded(calm_random_checkpoint(config, 11), type);
+    ASSERT_EQ(c.tensors.at("embed_tokens.weight").dtype, type);
+    const Model model = *Model::bind(c);
+    const std::vector<double> expected = reference_logits(c, tokens);
+    FACET_FOR_EACH_ISA(kernels) {
+      EXPECT_LT(relative_rms(engine_logits(model, tokens, {.float_activations = true}, *kernels), expected), 2e-5)
+          << info(type).name;
+      const double error = relative_rms(engine_logits(model, tokens, {}, *kernels), expected);
+      EXPECT_LT(error, bound_of_8_bits(config)) << info(type).name;
+      EXPECT_GT(error, 1e-3) << info(type).name;
+    }
   }
 }
 

@@ -17,6 +17,7 @@ std::uintptr_t alignment_of(DType dtype) {
     case DType::kBF16:
     case DType::kQ8_0:  // blocks hold halves
     case DType::kQ4_0:
+    case DType::kQ4_K:
     case DType::kQ6_K:
       return 2;
     case DType::kI8Row:

@@ -26,12 +26,14 @@ constexpr Op kOps[] = {
     {Lhs::kF32, DType::kBF16, &Table::matmul_f32_bf16},
     {Lhs::kF32, DType::kQ8_0, &Table::matmul_f32_q8_0},
     {Lhs::kF32, DType::kQ4_0, &Table::matmul_f32_q4_0},
+    {Lhs::kF32, DType::kQ4_K, &Table::matmul_f32_q4_k},
     {Lhs::kF32, DType::kQ6_K, &Table::matmul_f32_q6_k},
     {Lhs::kF32, DType::kI8Row, nullptr, &Table::matmul_f32_i8},
     {Lhs::kF32, DType::kI4Row, nullptr, &Table::matmul_f32_i4},
     {Lhs::kF32, DType::kI2Row, nullptr, &Table::matmul_f32_i2},
     {Lhs::kQ8, DType::kQ8_0, &Table::matmul_q8_q8_0},
     {Lhs::kQ8, DType::kQ4_0, &Table::matmul_q8_q4_0},
+    {Lhs::kQ8, DType::kQ4_K, &Table::matmul_q8_q4_k},
     {Lhs::kQ8, DType::kQ6_K, &Table::matmul_q8_q6_k},
     {Lhs::kI8, DType::kI8Row, nullptr, &Table::matmul_i8_i8},
     {Lhs::kI8, DType::kI4Row, nullptr, &Table::matmul_i8_i4},
@@ -73,6 +75,11 @@ std::vector<std::byte> random_matrix(DType type, int rows, int cols, Rng& rng, C
     for (std::size_t i = 0; i < bytes.size(); i += 2) put(i, to_bfloat16(rng.normal()));
   if (type == DType::kQ8_0 || type == DType::kQ4_0)
     for (std::size_t i = 0; i < bytes.size(); i += info(type).block_bytes) put(i, to_half(rng.normal() * 0.01f));
+  if (type == DType::kQ4_K)
+    for (std::size_t i = 0; i < bytes.size(); i += info(type).block_bytes) {
+      put(i, to_half(rng.normal() * 0.01f));
+      put(i + 2, to_half(rng.normal() * 0.1f));
+    }
   if (type == DType::kQ6_K)  // its scale is at the end
     for (std::size_t i = 0; i < bytes.size(); i += info(type).block_bytes)
       put(i + info(type).block_bytes - 2, to_half(rng.normal() * 0.01f));
@@ -86,6 +93,7 @@ struct Problem {
   Guarded<float> row_scales;
   float x_scale = 1.0f;
   std::vector<float> w_values, x_values;  // decoded by quant/; row scales and x_scale left out
+  std::vector<float> w_sizes;             // of what q8 products add up for each weight
 
   Problem(const Op& o, int m_, int n_, int k_, Codes codes, std::uint64_t seed)
       : op(o),
@@ -98,6 +106,14 @@ struct Problem {
     if (op.lhs == Lhs::kI8) x_scale = 0.037f;
     w_values = decoded(op.rhs, n, w);
     x_values = decoded(x_type(), m, x);
+    w_sizes = w_values;
+    if (op.rhs == DType::kQ4_K) {  // scale * code and the minimum go into the sum one by one
+      const Guarded<std::byte> no_mins(w.copy());
+      for (std::size_t i = 0; i < w.size(); i += info(op.rhs).block_bytes) std::memset(no_mins.data() + i + 2, 0, 2);
+      w_sizes = decoded(op.rhs, n, no_mins);
+      for (std::size_t i = 0; i < w_sizes.size(); ++i)
+        w_sizes[i] = std::fabs(w_sizes[i]) + std::fabs(w_sizes[i] - w_values[i]);
+    }
   }
 
   // Runs tokens [t0, t1) and rows [r0, r1) into y, whose rows are `stride` apart.
@@ -151,9 +167,9 @@ class MatmulTest : public OnEachTable {
         for (int i = 0; i < p.k; ++i) {
           largest = std::max(largest, std::fabs(double(p.x_values[std::size_t(t) * p.k + i])));
           weights += std::fabs(double(p.w_values[std::size_t(r) * p.k + i]));
-          const double term = double(p.w_values[std::size_t(r) * p.k + i]) * p.x_values[std::size_t(t) * p.k + i];
-          sum += term;
-          magnitude += std::fabs(term);
+          const double x = p.x_values[std::size_t(t) * p.k + i];
+          sum += p.w_values[std::size_t(r) * p.k + i] * x;
+          magnitude += std::fabs((p.op.lhs == Lhs::kQ8 ? p.w_sizes : p.w_values)[std::size_t(r) * p.k + i] * x);
         }
         const std::string at = "t " + std::to_string(t) + " r " + std::to_string(r);
         const float got = y[std::size_t(t) * p.n + r];
@@ -162,7 +178,8 @@ class MatmulTest : public OnEachTable {
           continue;
         }
         const double scale = p.op.rows != nullptr ? double(p.row_scales[r]) * p.x_scale : 1.0;
-        const int roundings = p.op.lhs == Lhs::kQ8 ? p.k / 32 : p.k / 8 + 8;
+        int roundings = p.op.lhs == Lhs::kQ8 ? p.k / 32 : p.k / 8 + 8;
+        if (p.op.lhs == Lhs::kQ8 && p.op.rhs == DType::kQ4_K) roundings = p.k / 16 + 2;  // and w_values' own
         double bound = roundings * kU * magnitude;
         if (p.op.rhs == DType::kI2Row || p.op.rhs == DType::kI4Row)  // by digits
           bound =
@@ -203,9 +220,9 @@ struct Shape {
 };
 std::ostream& operator<<(std::ostream& out, const Shape& s) { return out << s.m << "x" << s.n << "x" << s.k; }
 
-// Tails of k, of rows and of tokens; chunks of 256, 512 and 4096 columns; blocks of 48 and 64 tokens.
-constexpr Shape kBlockShapes[] = {{1, 1, 32},   {1, 8, 64},  {1, 13, 544}, {2, 3, 96},    {3, 17, 32}, {7, 33, 288},
-                                  {16, 8, 512}, {33, 5, 32}, {50, 9, 64},  {66, 70, 544}, {5, 1, 1056}};
+// Tails of k, of rows and of tokens; chunks of 256, 512, 4096 and 32768 columns; blocks of 48 and 64 tokens.
+constexpr Shape kBlockShapes[] = {{1, 1, 32},   {1, 8, 64},  {1, 13, 544}, {2, 3, 96},    {3, 17, 32},  {7, 33, 288},
+                                  {16, 8, 512}, {33, 5, 32}, {50, 9, 64},  {66, 70, 544}, {5, 1, 1056}, {1, 3, 33024}};
 constexpr Shape kAnyShapes[] = {{1, 1, 1},    {1, 3, 7},     {1, 9, 31},    {1, 70, 33},  {1, 12, 4230},
                                 {2, 1, 5},    {3, 4, 100},   {7, 17, 63},   {16, 7, 65},  {33, 33, 31},
                                 {50, 2, 513}, {66, 35, 261}, {2, 19, 1030}, {1, 130, 129}};
@@ -231,7 +248,7 @@ TEST_P(MatmulTest, ExtremeCodes) {
   for (const Op& op : kOps)
     for (const Codes codes : {Codes::kLowest, Codes::kHighest, Codes::kZeroBytes})
       for (const Shape& shape : {Shape{1, 9, 1056}, Shape{4, 9, 1056}}) {
-        const Shape s = op.rhs == DType::kQ6_K ? Shape{shape.m, shape.n, 1280} : shape;
+        const Shape s = info(op.rhs).block > 32 ? Shape{shape.m, shape.n, 1280} : shape;
         SCOPED_TRACE(testing::Message() << name_of(op) << " " << s << " codes " << static_cast<int>(codes));
         check(Problem(op, s.m, s.n, s.k, codes, 99));
         if (HasFatalFailure()) return;

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "quant/q4_0.h"
+#include "quant/q4_k.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
 
@@ -63,12 +64,14 @@ struct Table {
   void (*fake_quantize_static_i8)(float* y, float s, std::ptrdiff_t n) noexcept;
 
   // Matmuls, named rhs type after lhs type.  f32 activations:
-  Matmul matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0, matmul_f32_q6_k;
+  Matmul matmul_f32_f32, matmul_f32_f16, matmul_f32_bf16, matmul_f32_q8_0, matmul_f32_q4_0, matmul_f32_q4_k,
+      matmul_f32_q6_k;
   MatmulRows matmul_f32_i8, matmul_f32_i4, matmul_f32_i2;
   // q8 activations: integer dots per block of 32, then y = fma(sum, d_w * d_x, y) in f32, blocks in order (d_w * d_x is
   // exact, so all targets give the same bits).  q6_k: the integer dot of 32 weights is that of its two groups, each
-  // times its scale.
-  Matmul matmul_q8_q8_0, matmul_q8_q4_0, matmul_q8_q6_k;
+  // times its scale.  q4_k: of unsigned codes; y = fma(sum, (d * scale) * d_x, y), then, s_x the exact sum of the 32
+  // codes of x, y = fma(-(dmin * min), s_x * d_x, y); only the product with d_x in the former is rounded.
+  Matmul matmul_q8_q8_0, matmul_q8_q4_0, matmul_q8_q4_k, matmul_q8_q6_k;
   // int8 activations with one static scale: exact int32 sums (k < 2^17), then float(sum) * (row_scales[r] * x_scale).
   MatmulRows matmul_i8_i8, matmul_i8_i4, matmul_i8_i2;
 

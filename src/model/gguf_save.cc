@@ -20,6 +20,8 @@ std::uint32_t file_type(const Checkpoint& c) {
       return 2;
     case DType::kQ8_0:
       return 7;
+    case DType::kQ4_K:
+      return 14;
     case DType::kQ6_K:
       return 18;
     case DType::kBF16:

@@ -15,6 +15,7 @@
 #include "model/random_weights.h"
 #include "quant/codec.h"
 #include "quant/q4_0.h"
+#include "quant/q4_k.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
 
@@ -58,7 +59,7 @@ struct CodeTable {
 };
 
 const CodeTable& code_table(DType type) {
-  static const CodeTable i2(0.9, 2), i4(3.0, 4), i8(40.0, 8), q4_0(3.4, 4), q8_0(45.0, 8), q6_k(12.0, 6);
+  static const CodeTable i2(0.9, 2), i4(3.0, 4), i8(40.0, 8), q4_0(3.4, 4), q8_0(45.0, 8), q4_k(3.4, 4), q6_k(12.0, 6);
   switch (type) {
     case DType::kI2Row:
       return i2;
@@ -68,6 +69,8 @@ const CodeTable& code_table(DType type) {
       return i8;
     case DType::kQ4_0:
       return q4_0;
+    case DType::kQ4_K:
+      return q4_k;
     case DType::kQ6_K:
       return q6_k;
     default:
@@ -121,6 +124,24 @@ void draw_row(DType type, std::int64_t cols, float sigma, Rng& rng, std::byte* o
         Q8_0Block block;
         block.scale = to_half(vary(sigma / static_cast<float>(table.deviation), rng));
         for (std::int8_t& code : block.codes) code = table.codes[bytes.next()];
+        std::memcpy(out + b * sizeof block, &block, sizeof block);
+      }
+      return;
+    }
+    case DType::kQ4_K: {
+      const CodeTable& table = code_table(type);
+      constexpr int kSteps = 50;  // of the block's scale in a group's, about
+      for (std::int64_t b = 0; b < cols / Q4_KBlock::kWeights; ++b) {
+        Q4_KBlock block{};
+        std::array<std::uint8_t, Q4_KBlock::kWeights> codes;
+        for (std::uint8_t& code : codes) code = static_cast<std::uint8_t>(table.codes[bytes.next()] + 8);
+        pack_codes(codes, block);
+        block.scale = to_half(sigma / static_cast<float>(table.deviation) / kSteps);
+        block.min_unit = to_half(8 * to_float(block.scale));  // with scales for minima: weights around 0
+        for (int g = 0; g < Q4_KBlock::kGroups; ++g) {
+          const auto scale = static_cast<std::uint8_t>(vary(kSteps, rng));
+          set_group(block, g, {scale, scale});
+        }
         std::memcpy(out + b * sizeof block, &block, sizeof block);
       }
       return;

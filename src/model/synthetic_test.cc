@@ -92,6 +92,24 @@ TEST_F(SyntheticModel, TablesMayHaveATypeOfTheirOwn) {
             Code::kInvalidArgument);
 }
 
+TEST_F(SyntheticModel, Q4_KTablesHaveTheirDeviation) {
+  GemmaConfig config = tiny_e(128);
+  config.vocab_size = 512;
+  auto model = Synthetic::create(config, *parse_scheme("q4_0"), DType::kF16, 1, DType::kQ4_K);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  ThreadPool pool(2);
+  ASSERT_TRUE(save_gguf(path("m.gguf"), model->outline(), placeholder_tokenizer(512), model->stream(pool)).ok());
+  auto loaded = load_checkpoint(path("m.gguf"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  ASSERT_EQ(loaded->tensors.at("embed_tokens.weight").dtype, DType::kQ4_K);
+  const Tensor w = decode(loaded->tensors.at("embed_tokens.weight"));
+  double squares = 0, sum = 0;
+  for (float v : w.floats()) squares += double(v) * v, sum += v;
+  const double n = double(w.floats().size());
+  EXPECT_NEAR(std::sqrt(squares / n * config.hidden_size), 1.5, 0.1);
+  EXPECT_LT(std::fabs(sum / n), 0.1 * std::sqrt(squares / n));
+}
+
 TEST(Synthetic, RefusesRowsThatDoNotFit) {
   GemmaConfig c = tiny_e(8);
   EXPECT_EQ(Synthetic::create(c, *parse_scheme("q4_0"), DType::kBF16, 1).status().code(), Code::kInvalidArgument);

@@ -9,9 +9,10 @@
 namespace facet {
 
 inline constexpr float kMaxFinite = std::numeric_limits<float>::max();
-// Beyond these a block's scale (|w| / 8, |w| / 4096, |w| / 127) rounds to an infinite half: 65520 is the first f32 that
-// does.
+// Beyond these a block's scale (|w| / 8, |w| / 63, |w| / 4096, |w| / 127) rounds to an infinite half: 65520 is the
+// first f32 that does.
 inline constexpr float kQ4_0MaxWeight = 524159.96875f;  // the f32 below 8 * 65520
+inline constexpr float kQ4_KMaxWeight = 4127759.75f;    // below 63 * 65520
 inline constexpr float kQ6_KMaxWeight = 268369904.0f;   // below 32 * 128 * 65520
 inline constexpr float kQ8_0MaxWeight = 8321039.0f;     // below 127 * 65520
 

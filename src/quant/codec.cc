@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "quant/blocks.h"
 #include "quant/q4_0.h"
+#include "quant/q4_k.h"
 #include "quant/q6_k.h"
 #include "quant/q8_0.h"
 #include "quant/row_int.h"
@@ -88,6 +89,8 @@ void decode_rows(const TensorView& t, std::int64_t row, std::int64_t n, std::spa
       return decode_blocks<Q8_0Block>(bytes, out);
     case DType::kQ4_0:
       return decode_blocks<Q4_0Block>(bytes, out);
+    case DType::kQ4_K:
+      return decode_blocks<Q4_KBlock>(bytes, out);
     case DType::kQ6_K:
       return decode_blocks<Q6_KBlock>(bytes, out);
     case DType::kI8Row:
@@ -141,6 +144,9 @@ Result<Tensor> encode(DType type, const Shape& shape, std::span<const float> val
       break;
     case DType::kQ8_0:
       FACET_TRY(encode_row(values, blocks_of<Q8_0Block>(out)));
+      break;
+    case DType::kQ4_K:
+      FACET_TRY(encode_row(values, blocks_of<Q4_KBlock>(out)));
       break;
     case DType::kQ6_K:
       FACET_TRY(encode_row(values, blocks_of<Q6_KBlock>(out)));

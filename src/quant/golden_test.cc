@@ -27,6 +27,14 @@ TEST(Golden, Q4_0) {
   EXPECT_EQ(t->bytes, read<std::byte>("q4_0/blocks.q4_0"));
 }
 
+TEST(Golden, Q4_K) {
+  const auto weights = read<float>("q4_k/weights.f32");
+  const auto blocks = read<std::byte>("q4_k/blocks.q4_k");
+  ASSERT_EQ(weights.size(), 10 * 256u);
+  const Tensor back = decode({DType::kQ4_K, {10, 256}, blocks, {}});
+  EXPECT_EQ(std::memcmp(back.bytes.data(), weights.data(), weights.size() * sizeof(float)), 0);
+}
+
 TEST(Golden, MobileRows) {
   const auto weights = read<float>("mobile/weights.f32"), scales = read<float>("mobile/scales.f32");
   ASSERT_EQ(weights.size(), 12 * 37u);

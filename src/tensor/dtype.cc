@@ -7,15 +7,16 @@
 namespace facet {
 namespace {
 
-constexpr std::array<DTypeInfo, 9> kInfo{{{"f32", 1, 4},
-                                          {"f16", 1, 2},
-                                          {"bf16", 1, 2},
-                                          {"q8_0", 32, 34},
-                                          {"q4_0", 32, 18},
-                                          {"q6_k", 256, 210},
-                                          {"int8", 1, 1},
-                                          {"int4", 2, 1},
-                                          {"int2", 4, 1}}};
+constexpr std::array<DTypeInfo, 10> kInfo{{{"f32", 1, 4},
+                                           {"f16", 1, 2},
+                                           {"bf16", 1, 2},
+                                           {"q8_0", 32, 34},
+                                           {"q4_0", 32, 18},
+                                           {"q4_k", 256, 144},
+                                           {"q6_k", 256, 210},
+                                           {"int8", 1, 1},
+                                           {"int4", 2, 1},
+                                           {"int2", 4, 1}}};
 
 }  // namespace
 

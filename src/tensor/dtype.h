@@ -11,7 +11,7 @@ namespace facet {
 // How the bytes of a row encode its elements.  Rows are the unit: a row starts at a byte and never shares one.
 // kI4Row and kI2Row are the mobile format's offset-binary packings (low bits first, code + 8 or + 2), kI8Row two's
 // complement; each takes one f32 scale per row (or per row and group), stored apart.
-enum class DType : std::uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ6_K, kI8Row, kI4Row, kI2Row };
+enum class DType : std::uint8_t { kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_K, kQ6_K, kI8Row, kI4Row, kI2Row };
 
 struct DTypeInfo {
   std::string_view name;  // as printed: "f32" "q4_0" ...

@@ -22,7 +22,8 @@ constexpr std::uint32_t kRetired[] = {4, 5, 31, 32, 33, 36, 37, 38};
 
 constexpr std::pair<GgmlType, DType> kDecoded[] = {{GgmlType::kF32, DType::kF32},   {GgmlType::kF16, DType::kF16},
                                                    {GgmlType::kBF16, DType::kBF16}, {GgmlType::kQ8_0, DType::kQ8_0},
-                                                   {GgmlType::kQ4_0, DType::kQ4_0}, {GgmlType::kQ6_K, DType::kQ6_K}};
+                                                   {GgmlType::kQ4_0, DType::kQ4_0}, {GgmlType::kQ4_K, DType::kQ4_K},
+                                                   {GgmlType::kQ6_K, DType::kQ6_K}};
 
 }  // namespace
 

@@ -68,7 +68,7 @@ struct GgufFile {
   // For values that are "one for all layers, or one per layer": n copies of an integer, or an array of exactly n.
   Result<std::vector<std::int64_t>> get_ints_of(std::string_view key, std::size_t n) const;
 
-  // A tensor as numbers.  kNotFound: no such name; kUnsupported: a type without a DType, such as Q4_K (its raw bytes
+  // A tensor as numbers.  kNotFound: no such name; kUnsupported: a type without a DType, such as Q5_K (its raw bytes
   // are in find_tensor(name)->bytes all the same).
   Result<StoredTensor> tensor(std::string_view name) const;
 

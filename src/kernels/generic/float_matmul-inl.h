@@ -179,6 +179,26 @@ struct WeightsQ4_0 {
     return scratch;
   }
 };
+struct WeightsQ4_K {
+  const Q4_KBlock* w;
+  int k;
+  FACET_INLINE const float* columns(int r, int c, int n, float* scratch) const {
+    for (int i = 0; i < n; i += Q4_KBlock::kWeights) {  // a chunk is whole blocks
+      const Q4_KBlock* block = w + (std::ptrdiff_t{r} * k + c + i) / Q4_KBlock::kWeights;
+      const Q4_KBlock* const same[8] = {block, block, block, block, block, block, block, block};
+      const GroupsQ4_K groups = groups_of_8(same);
+      for (int g = 0; g < Q4_KBlock::kGroups; ++g) {
+        const F scale = set(_mm256_cvtss_f32(times_group(groups.scale, groups.scales, g)));
+        const F min = set(_mm256_cvtss_f32(times_group(groups.min_unit, groups.mins, g)));
+        alignas(32) std::int8_t codes[32];
+        store_32(codes, unpack_q4_k(*block, g));
+        for (int j = 0; j < 32; j += kLanes)
+          store(scratch + i + 32 * g + j, sub(mul(load_i8(codes + j), scale), min));  // fused or not: rounded once
+      }
+    }
+    return scratch;
+  }
+};
 struct WeightsQ6_K {
   const Q6_KBlock* w;
   int k;
@@ -237,6 +257,11 @@ void matmul_f32_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const voi
 void matmul_f32_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                      int k) noexcept {
   matmul_floats(WeightsQ4_0{static_cast<const Q4_0Block*>(w), k}, {y, y_stride, nullptr, 1}, floats(x), m, row_begin,
+                row_end, k);
+}
+void matmul_f32_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                     int k) noexcept {
+  matmul_floats(WeightsQ4_K{static_cast<const Q4_KBlock*>(w), k}, {y, y_stride, nullptr, 1}, floats(x), m, row_begin,
                 row_end, k);
 }
 void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,

@@ -14,6 +14,13 @@ void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
   if (m == 1) return matvec_blocks<BlockQ8_0>(y, inputs, blocks, row_begin, row_end, k);
   matmul_int_tiles(CodesQ8_0{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
+void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                    int k) noexcept {
+  const auto* blocks = static_cast<const Q4_KBlock*>(w);
+  const auto* inputs = static_cast<const Q8_0Block*>(x);
+  if (m == 1 && k <= kColumnsQ4_K) return matvec_q4_k(y, inputs, blocks, row_begin, row_end, k);
+  matmul_int_tiles(CodesQ4_K{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
+}
 // Tokens one by one over rows that stay in the second-level cache: Q6_K is the type of heads, which see one token.
 void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {

@@ -166,6 +166,47 @@ void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin
   }
 }
 
+// Q4_K: as matvec_blocks, 32 weights of 8 rows at a time.  What concerns x alone is made once for all rows; k <=
+// kColumnsQ4_K.
+constexpr int kColumnsQ4_K = 32768;
+
+void matvec_q4_k(float* y, const Q8_0Block* x, const Q4_KBlock* w, int row_begin, int row_end, int k) {
+  alignas(32) float x_scales[kColumnsQ4_K / 32], x_scaled_sums[kColumnsQ4_K / 32];
+  for (int b = 0; b < k / 32; b += 8) {
+    const BlockSums eight = block_sums(x + b, 8);
+    _mm256_store_ps(x_scales + b, eight.scales);
+    _mm256_store_ps(x_scaled_sums + b, eight.scaled_sums);
+  }
+  const int n_blocks = k / Q4_KBlock::kWeights;
+  const std::ptrdiff_t group_bytes = 8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q4_KBlock));
+  for (int row = row_begin; row < row_end; row += 8) {
+    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + group_bytes;
+    const int n_rows = row_end - row < 8 ? row_end - row : 8;
+    const Q4_KBlock* blocks[8];
+    for (int r = 0; r < 8; ++r) blocks[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
+    __m256 sum = _mm256_setzero_ps();
+    for (int b = 0; b < n_blocks; ++b) {
+      const GroupsQ4_K groups = groups_of_8(blocks);
+#pragma GCC unroll 8
+      for (int g = 0; g < Q4_KBlock::kGroups; ++g) {
+        for (int line = 0; line < 3; ++line) _mm_prefetch(ahead + 64 * line, _MM_HINT_T0);
+        ahead += sizeof(Q4_KBlock);  // an eighth of eight blocks
+        const int at = Q4_KBlock::kGroups * b + g;
+        const __m256i codes = load_32(x[at].codes);
+        __m256i dots[8];
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; ++r) dots[r] = dot_small(unpack_q4_k(*blocks[r], g), codes);
+        const __m256 scale = _mm256_mul_ps(times_group(groups.scale, groups.scales, g), _mm256_set1_ps(x_scales[at]));
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(short_sums_of_8(dots)), scale, sum);
+        sum = _mm256_fnmadd_ps(times_group(groups.min_unit, groups.mins, g), _mm256_set1_ps(x_scaled_sums[at]), sum);
+      }
+      for (const Q4_KBlock*& block : blocks) ++block;
+    }
+    store_first_4(y + row, _mm256_castps256_ps128(sum), n_rows < 4 ? n_rows : 4);
+    if (n_rows > 4) store_first_4(y + row + 4, _mm256_extractf128_ps(sum, 1), n_rows - 4);
+  }
+}
+
 // Row formats.  A vector of kBytes weight bytes holds 8 / kBits planes: plane p has the codes of the columns p,
 // p + 8 / kBits, ... of its group.  The activations are put into the same order once per kRowBlock rows, which costs
 // less than putting every row's codes into theirs. Rows go kVecRows at a time: each has one chain of dot products,

@@ -16,9 +16,10 @@
 constexpr int kIntBlock = 64, kChunkBlocks = 8, kIntChunk = 32 * kChunkBlocks, kPanelVectors = 4;
 constexpr int kPanelRows = kPanelVectors * kLanes;
 
-// Weight formats.  codes(r, c, n): columns [c, c + n) of row r, n <= 32, unsigned by kOffset.
+// Weight formats.  codes(r, c, n): columns [c, c + n) of row r, n <= 32, unsigned by kOffset.  kMins: each 32 weights
+// have a minimum, which is taken off all of them.
 struct CodesQ4_0 {
-  static constexpr bool kBlocks = true;
+  static constexpr bool kBlocks = true, kMins = false;
   static constexpr int kOffset = 8, kMax = 15;
   const Q4_0Block* w;
   int k;
@@ -26,16 +27,28 @@ struct CodesQ4_0 {
   FACET_INLINE __m256i codes(int r, int c, int) const { return unpack_q4_0(block(r, c).codes); }
 };
 struct CodesQ8_0 {
-  static constexpr bool kBlocks = true;
+  static constexpr bool kBlocks = true, kMins = false;
   static constexpr int kOffset = 128, kMax = 255;
   const Q8_0Block* w;
   int k;
   FACET_INLINE const Q8_0Block& block(int r, int c) const { return w[(std::ptrdiff_t{r} * k + c) / 32]; }
   FACET_INLINE __m256i codes(int r, int c, int) const { return unpack_i8(block(r, c).codes); }
 };
+struct CodesQ4_K {
+  static constexpr bool kBlocks = true, kMins = true;
+  static constexpr int kOffset = 0, kMax = 15;
+  const Q4_KBlock* w;
+  int k;
+  FACET_INLINE const Q4_KBlock& block(int r, int c) const {
+    return w[(std::ptrdiff_t{r} * k + c) / Q4_KBlock::kWeights];
+  }
+  FACET_INLINE __m256i codes(int r, int c, int) const {
+    return unpack_q4_k(block(r, c), c % Q4_KBlock::kWeights / Q4_KBlock::kGroup);
+  }
+};
 template <int kBits>
 struct CodesRow {
-  static constexpr bool kBlocks = false;
+  static constexpr bool kBlocks = false, kMins = false;
   static constexpr int kOffset = 1 << (kBits - 1), kMax = 2 * kOffset - 1;
   const std::uint8_t* w;
   int k;
@@ -49,18 +62,34 @@ FACET_INLINE std::int32_t wrapped_product(int offset, std::int32_t x_sum) {
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(offset) * static_cast<std::uint32_t>(x_sum));
 }
 
-// The streams of a panel and, for block formats, the scales of its rows.
-template <bool kBlocks, int kStreams>
+// The streams of a panel and, for block formats, the scales of its rows, perhaps their minima.
+template <bool kBlocks, int kStreams, bool kMins>
 struct Panel {
   alignas(64) std::uint8_t streams[kChunkBlocks][kPanelVectors][kStreams][8 * kBytes];
   alignas(64) float scales[kBlocks ? kChunkBlocks : 1][kPanelRows];
+  alignas(64) float mins[kMins ? kChunkBlocks : 1][kPanelRows];
 };
 template <typename Codes>
-using PanelOf = Panel<Codes::kBlocks, (Codes::kMax > kMaxPackedCode ? 2 : 1)>;
+using PanelOf = Panel<Codes::kBlocks, (Codes::kMax > kMaxPackedCode ? 2 : 1), Codes::kMins>;
+
+// Scales and minima of the rows' blocks: a chunk is one block.
+FACET_INLINE void pack_groups(const CodesQ4_K& weights, int row, int n_rows, int c, PanelOf<CodesQ4_K>* panel) {
+  static_assert(kIntChunk == Q4_KBlock::kWeights);
+  for (int r = 0; r < n_rows; r += 8) {
+    const Q4_KBlock* blocks[8];
+    for (int j = 0; j < 8; ++j) blocks[j] = &weights.block(row + (r + j < n_rows ? r + j : n_rows - 1), c);
+    const GroupsQ4_K groups = groups_of_8(blocks);
+    for (int g = 0; g < Q4_KBlock::kGroups; ++g) {
+      _mm256_storeu_ps(panel->scales[g] + r, times_group(groups.scale, groups.scales, g));
+      _mm256_storeu_ps(panel->mins[g] + r, times_group(groups.min_unit, groups.mins, g));
+    }
+  }
+}
 
 // Rows [row, row + n_rows) and columns [c, c + n); rows beyond repeat the last.
 template <typename Codes>
 void pack_panel(const Codes& weights, int row, int n_rows, int c, int n, PanelOf<Codes>* panel) {
+  if constexpr (Codes::kMins) pack_groups(weights, row, n_rows, c, panel);
   for (int b = 0; b * 32 < n; ++b)
     for (int r = 0; r < n_rows; r += 8) {
       const int at = c + 32 * b, width = n - 32 * b < 32 ? n - 32 * b : 32;
@@ -69,7 +98,8 @@ void pack_panel(const Codes& weights, int row, int n_rows, int c, int n, PanelOf
       for (int j = 0; j < 8; ++j) {
         const int from = row + (r + j < n_rows ? r + j : n_rows - 1);
         codes[j] = weights.codes(from, at, width);
-        if constexpr (Codes::kBlocks) panel->scales[b][r + j] = half_to_float(weights.block(from, at).scale);
+        if constexpr (Codes::kBlocks && !Codes::kMins)
+          panel->scales[b][r + j] = half_to_float(weights.block(from, at).scale);
       }
       transpose_8x8(codes, steps);
       std::uint8_t* out = panel->streams[b][r / kLanes][0] + r % kLanes * 4;
@@ -95,11 +125,31 @@ struct Inputs {
   alignas(32) std::int8_t tail[kBlocks ? 1 : kIntBlock][32];  // the last codes of rows that end within a block; zeros
   std::int32_t sums[kIntBlock][kBlocks ? kChunkBlocks : 1];   // of codes: per block, or so far of the whole row
   float scales[kIntBlock][kBlocks ? kChunkBlocks : 1];
+  float scaled_sums[kIntBlock][kBlocks ? kChunkBlocks : 1];  // sums * scales, exact: 12 bits by 11
 };
 
 FACET_INLINE __m256i load_32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
 FACET_INLINE __m256i partial_sums(__m256i codes) { return dot_small(_mm256_set1_epi8(1), codes); }
+
+// Of eight blocks of activations, or of n and the first again.
+struct BlockSums {
+  __m256i sums;  // of codes
+  __m256 scales, scaled_sums;
+};
+FACET_INLINE BlockSums block_sums(const Q8_0Block* x, int n) {
+  __m256i partial[8];
+  std::uint16_t halves[8];
+#pragma GCC unroll 8
+  for (int b = 0; b < 8; ++b) {
+    const Q8_0Block& block = x[b < n ? b : 0];
+    partial[b] = partial_sums(load_32(block.codes));
+    halves[b] = block.scale.bits;
+  }
+  const __m256i sums = int_sums_of_8(partial);
+  const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
+  return {sums, scales, _mm256_mul_ps(_mm256_cvtepi32_ps(sums), scales)};
+}
 
 void set_inputs(const Q8_0Block* x, int n_tokens, int k, int c, int n, Inputs<true>* inputs) {
   const std::ptrdiff_t row_blocks = k / 32;
@@ -108,16 +158,10 @@ void set_inputs(const Q8_0Block* x, int n_tokens, int k, int c, int n, Inputs<tr
   inputs->base = x->codes;
   inputs->stride = row_blocks * static_cast<std::ptrdiff_t>(sizeof(Q8_0Block));
   for (int t = 0; t < n_tokens; ++t, x += row_blocks) {
-    __m256i partial[8];
-    std::uint16_t scales[8];
-#pragma GCC unroll 8
-    for (int b = 0; b < kChunkBlocks; ++b) {
-      const Q8_0Block& block = x[b < n_blocks ? b : 0];
-      partial[b] = partial_sums(load_32(block.codes));
-      scales[b] = block.scale.bits;
-    }
-    store_32(inputs->sums[t], int_sums_of_8(partial));
-    _mm256_storeu_ps(inputs->scales[t], _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(scales))));
+    const BlockSums all = block_sums(x, n_blocks);
+    store_32(inputs->sums[t], all.sums);
+    _mm256_storeu_ps(inputs->scales[t], all.scales);
+    _mm256_storeu_ps(inputs->scaled_sums[t], all.scaled_sums);
   }
 }
 void set_inputs(const std::int8_t* x, int n_tokens, int k, int c, int n, Inputs<false>* inputs) {
@@ -140,8 +184,8 @@ void set_inputs(const std::int8_t* x, int n_tokens, int k, int c, int n, Inputs<
 
 // T tokens from t and the rows of 2 streams from `vector`, over the n columns of the chunk.  sums[t * kPanelVectors +
 // v]: for token t and vector v of the panel; f32 of block formats, int32 with the offset still in it of others.
-template <bool kBlocks, int kStreams, int T>
-FACET_INLINE void int_tile(const Panel<kBlocks, kStreams>& panel, const Inputs<kBlocks>& x, int offset, int t,
+template <bool kBlocks, int kStreams, bool kMins, int T>
+FACET_INLINE void int_tile(const Panel<kBlocks, kStreams, kMins>& panel, const Inputs<kBlocks>& x, int offset, int t,
                            int vector, int n, I* sums) {
   constexpr int kVectors = 2 / kStreams;
   for (int b = 0; b * 32 < n; ++b) {
@@ -158,9 +202,12 @@ FACET_INLINE void int_tile(const Panel<kBlocks, kStreams>& panel, const Inputs<k
         I& sum = sums[(t + j) * kPanelVectors + vector + v];
         const I dot = kStreams == 1 ? dots[j][v] : int_add(int_shift_left<4>(dots[j][0]), dots[j][1]);
         if constexpr (kBlocks) {
-          const I exact = int_sub(dot, int_set(offset * x.sums[t + j][b]));
+          const I exact = kMins ? dot : int_sub(dot, int_set(offset * x.sums[t + j][b]));  // minima: no offset
           const F scale = mul(load(panel.scales[b] + (vector + v) * kLanes), set(x.scales[t + j][b]));
-          sum = as_ints(mul_add(to_float(exact), scale, as_floats(sum)));
+          F result = mul_add(to_float(exact), scale, as_floats(sum));
+          if constexpr (kMins)
+            result = neg_mul_add(load(panel.mins[b] + (vector + v) * kLanes), set(x.scaled_sums[t + j][b]), result);
+          sum = as_ints(result);
         } else {
           sum = int_add(sum, dot);
         }
@@ -168,23 +215,23 @@ FACET_INLINE void int_tile(const Panel<kBlocks, kStreams>& panel, const Inputs<k
   }
 }
 
-template <bool kBlocks, int kStreams, int T>
-FACET_INLINE void int_rest(const Panel<kBlocks, kStreams>& panel, const Inputs<kBlocks>& x, int offset, int t,
+template <bool kBlocks, int kStreams, bool kMins, int T>
+FACET_INLINE void int_rest(const Panel<kBlocks, kStreams, kMins>& panel, const Inputs<kBlocks>& x, int offset, int t,
                            int n_tokens, int vector, int n, I* sums) {
   if constexpr (T > 0) {
-    if (n_tokens == T) return int_tile<kBlocks, kStreams, T>(panel, x, offset, t, vector, n, sums);
-    int_rest<kBlocks, kStreams, T - 1>(panel, x, offset, t, n_tokens, vector, n, sums);
+    if (n_tokens == T) return int_tile<kBlocks, kStreams, kMins, T>(panel, x, offset, t, vector, n, sums);
+    int_rest<kBlocks, kStreams, kMins, T - 1>(panel, x, offset, t, n_tokens, vector, n, sums);
   }
 }
 
-template <bool kBlocks, int kStreams>
-FACET_NOINLINE void int_panel(const Panel<kBlocks, kStreams>& panel, const Inputs<kBlocks>& x, int offset, int n_tokens,
-                              int n_rows, int n, I* sums) {
+template <bool kBlocks, int kStreams, bool kMins>
+FACET_NOINLINE void int_panel(const Panel<kBlocks, kStreams, kMins>& panel, const Inputs<kBlocks>& x, int offset,
+                              int n_tokens, int n_rows, int n, I* sums) {
   for (int v = 0; v * kLanes < n_rows; v += 2 / kStreams) {
     int t = 0;
     for (; t + kIntTokens <= n_tokens; t += kIntTokens)
-      int_tile<kBlocks, kStreams, kIntTokens>(panel, x, offset, t, v, n, sums);
-    int_rest<kBlocks, kStreams, kIntTokens - 1>(panel, x, offset, t, n_tokens - t, v, n, sums);
+      int_tile<kBlocks, kStreams, kMins, kIntTokens>(panel, x, offset, t, v, n, sums);
+    int_rest<kBlocks, kStreams, kMins, kIntTokens - 1>(panel, x, offset, t, n_tokens - t, v, n, sums);
   }
 }
 

@@ -32,6 +32,18 @@ FACET_INLINE __m256i int_sums_of_8(const __m256i v[8]) {
   }
   return _mm256_add_epi32(_mm256_permute2x128_si256(c[0], c[1], 0x20), _mm256_permute2x128_si256(c[0], c[1], 0x31));
 }
+// The same for lanes below 2^14 each way: in 16 bits, where a packing of two vectors is half the work of a
+// transposition.
+FACET_INLINE __m256i short_sums_of_8(const __m256i v[8]) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i pairs[4], fours[2];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) pairs[i] = _mm256_madd_epi16(_mm256_packs_epi32(v[2 * i], v[2 * i + 1]), ones);
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) fours[i] = _mm256_madd_epi16(_mm256_packs_epi32(pairs[2 * i], pairs[2 * i + 1]), ones);
+  return _mm256_add_epi32(_mm256_permute2x128_si256(fours[0], fours[1], 0x20),
+                          _mm256_permute2x128_si256(fours[0], fours[1], 0x31));
+}
 FACET_INLINE double sum_of_pd(__m256d v) {
   const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
@@ -81,6 +93,46 @@ FACET_INLINE __m256i unpack_q6_k(const Q6_KBlock& block, int s) {
   const __m256i pairs = _mm256_srl_epi16(high, _mm_cvtsi32_si128(2 * quarter));
   return _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi8(15)),
                          _mm256_slli_epi16(_mm256_and_si256(pairs, _mm256_set1_epi8(3)), 4));
+}
+// Weights [32 g, 32 g + 32) of a Q4_K block, 0..15.
+FACET_INLINE __m256i unpack_q4_k(const Q4_KBlock& block, int g) {
+  __m256i pair = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.codes + g / 2 * 32));
+  if (g % 2 == 1) pair = _mm256_srli_epi16(pair, 4);
+  return _mm256_and_si256(pair, _mm256_set1_epi8(15));
+}
+// What eight Q4_K blocks say of their groups: lane r of each is of block r, byte j of it in scales[i] and mins[i] that
+// of group 4 i + j.
+struct GroupsQ4_K {
+  __m256 scale, min_unit;
+  __m256i scales[2], mins[2];
+};
+FACET_INLINE GroupsQ4_K groups_of_8(const Q4_KBlock* const blocks[8]) {
+  __m256i v[4];  // the four dwords before the codes
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r)
+    v[r] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks[r]))),
+                                   _mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks[r + 4])), 1);
+  const __m256i a = _mm256_unpacklo_epi32(v[0], v[1]), b = _mm256_unpacklo_epi32(v[2], v[3]);
+  const __m256i c = _mm256_unpackhi_epi32(v[0], v[1]), d = _mm256_unpackhi_epi32(v[2], v[3]);
+  const __m256i units = _mm256_unpacklo_epi64(a, b), scales = _mm256_unpackhi_epi64(a, b);
+  const __m256i mins = _mm256_unpacklo_epi64(c, d), both = _mm256_unpackhi_epi64(c, d);
+  const __m256i six = _mm256_set1_epi8(63), four = _mm256_set1_epi8(15), top = _mm256_set1_epi8(48);
+  const __m256i halves = _mm256_permute4x64_epi64(
+      _mm256_packus_epi32(_mm256_and_si256(units, _mm256_set1_epi32(0xffff)), _mm256_srli_epi32(units, 16)), 0xd8);
+  GroupsQ4_K out;
+  out.scale = _mm256_cvtph_ps(_mm256_castsi256_si128(halves));
+  out.min_unit = _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1));
+  out.scales[0] = _mm256_and_si256(scales, six);
+  out.mins[0] = _mm256_and_si256(mins, six);
+  out.scales[1] = _mm256_or_si256(_mm256_and_si256(both, four), _mm256_and_si256(_mm256_srli_epi16(scales, 2), top));
+  out.mins[1] = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(both, 4), four),
+                                _mm256_and_si256(_mm256_srli_epi16(mins, 2), top));
+  return out;
+}
+// Unit times the numbers of group g: exact.
+FACET_INLINE __m256 times_group(__m256 unit, const __m256i numbers[2], int g) {
+  const __m256i bytes = _mm256_srl_epi32(numbers[g / 4], _mm_cvtsi32_si128(g % 4 * 8));
+  return _mm256_mul_ps(unit, _mm256_cvtepi32_ps(_mm256_and_si256(bytes, _mm256_set1_epi32(255))));
 }
 FACET_INLINE __m256i unpack_i4(const void* codes) {  // 16 bytes; 0..15
   const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(codes)), mask = _mm_set1_epi8(15);

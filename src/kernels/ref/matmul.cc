@@ -37,13 +37,14 @@ struct Blocks {
     decode_row(std::span(w + (std::ptrdiff_t{r} * k + i) / kChunk, 1), std::span(out, n));
   }
 };
-struct Q6_K {  // a block is decoded whole for each 32 of its weights: slow and plain
-  const Q6_KBlock* w;
+template <typename Block>
+struct LongBlocks {  // a block is decoded whole for each 32 of its weights: slow and plain
+  const Block* w;
   int k;
   void decode(int r, int i, int n, float* out) const {
-    float block[Q6_KBlock::kWeights];
-    decode_row(std::span(w + (std::ptrdiff_t{r} * k + i) / Q6_KBlock::kWeights, 1), block);
-    std::copy_n(block + i % Q6_KBlock::kWeights, n, out);
+    float block[Block::kWeights];
+    decode_row(std::span(w + (std::ptrdiff_t{r} * k + i) / Block::kWeights, 1), block);
+    std::copy_n(block + i % Block::kWeights, n, out);
   }
 };
 template <int kBits>
@@ -141,9 +142,37 @@ void matmul_q8_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
   matmul_q8<Q4_0Block>(y, y_stride, x, w, m, row_begin, row_end, k);
 }
 
+void matmul_f32_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                     int k) noexcept {
+  matmul_f32(y, y_stride, x, LongBlocks<Q4_KBlock>{static_cast<const Q4_KBlock*>(w), k}, m, row_begin, row_end, k);
+}
+void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                    int k) noexcept {
+  for (int t = 0; t < m; ++t)
+    for (int r = row_begin; r < row_end; ++r) {
+      float sum = 0.0f;
+      for (int i = 0; i < k; i += kChunk) {
+        const Q8_0Block& xb = static_cast<const Q8_0Block*>(x)[(std::ptrdiff_t{t} * k + i) / kChunk];
+        const Q4_KBlock& wb = static_cast<const Q4_KBlock*>(w)[(std::ptrdiff_t{r} * k + i) / Q4_KBlock::kWeights];
+        const int at = i % Q4_KBlock::kWeights;
+        const Q4_KGroup group = group_of(wb, at / kChunk);
+        const auto codes = unpack_codes(wb);
+        int dot = 0, x_sum = 0;
+        for (int j = 0; j < kChunk; ++j) {
+          dot += xb.codes[j] * codes[at + j];
+          x_sum += xb.codes[j];
+        }
+        const float d_x = to_float(xb.scale);
+        sum = std::fma(static_cast<float>(dot), to_float(wb.scale) * group.scale * d_x, sum);
+        sum = std::fma(-(to_float(wb.min_unit) * group.min), static_cast<float>(x_sum) * d_x, sum);
+      }
+      y[t * y_stride + r] = sum;
+    }
+}
+
 void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                      int k) noexcept {
-  matmul_f32(y, y_stride, x, Q6_K{static_cast<const Q6_KBlock*>(w), k}, m, row_begin, row_end, k);
+  matmul_f32(y, y_stride, x, LongBlocks<Q6_KBlock>{static_cast<const Q6_KBlock*>(w), k}, m, row_begin, row_end, k);
 }
 void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {

@@ -19,8 +19,12 @@ void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void
                     int k) noexcept;
 void matmul_q8_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept;
+void matmul_f32_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                     int k) noexcept;
 void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                      int k) noexcept;
+void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
+                    int k) noexcept;
 void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept;
 // kBits: 8, 4 or 2.
