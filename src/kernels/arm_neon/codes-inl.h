@@ -72,6 +72,13 @@ FACET_INLINE Codes unpack_q6_k(const Q6_KBlock& block, int s) {
   }
 }
 
+// Weights [32 g, 32 g + 32) of a Q4_K block, 0..15.
+FACET_INLINE Codes unpack_q4_k(const Q4_KBlock& block, int g) {
+  const uint8x16_t low = load_bytes(block.codes + g / 2 * 32), high = load_bytes(block.codes + g / 2 * 32 + 16);
+  if (g % 2 == 0) return {as_signed(low_nibbles(low)), as_signed(low_nibbles(high))};
+  return {as_signed(high_nibbles(low)), as_signed(high_nibbles(high))};
+}
+
 FACET_INLINE std::ptrdiff_t row_size_bytes(int bits, int k) { return (static_cast<std::ptrdiff_t>(k) * bits + 7) / 8; }
 
 // Codes [i, i + n) of a row of the mobile format, n <= 32, i a multiple of 32.  Behind n come codes of zero bytes.
@@ -92,6 +99,9 @@ FACET_INLINE Codes unpack_row(const std::uint8_t* row, int i, int n) {
 
 // For float_matmul-inl.h.
 FACET_INLINE void signed_q4_0(const Q4_0Block& block, std::int8_t* out) { store_codes(out, unpack_q4_0(block.codes)); }
+FACET_INLINE void signed_q4_k(const Q4_KBlock& block, int g, std::int8_t* out) {
+  store_codes(out, unpack_q4_k(block, g));
+}
 FACET_INLINE void signed_q6_k(const Q6_KBlock& block, int s, std::int8_t* out) {
   const Codes v = unpack_q6_k(block, s);
   store_codes(out, {vsubq_s8(v.low, vdupq_n_s8(32)), vsubq_s8(v.high, vdupq_n_s8(32))});

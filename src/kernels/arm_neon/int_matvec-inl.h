@@ -121,6 +121,88 @@ void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin
   }
 }
 
+// What eight Q4_K blocks say of their groups: of group g those of all blocks in [g].
+struct GroupsQ4_K {
+  uint8x8_t scales[8], mins[8];
+};
+// Columns of 8 rows of 8 bytes.
+FACET_INLINE void transpose_bytes(const std::uint64_t rows[8], uint8x8_t out[8]) {
+  uint16x4_t a[8];
+  uint32x2_t b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    const uint8x8_t v = vcreate_u8(rows[i]), u = vcreate_u8(rows[i + 1]);
+    a[i] = vreinterpret_u16_u8(vtrn1_u8(v, u));
+    a[i + 1] = vreinterpret_u16_u8(vtrn2_u8(v, u));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const int from = i / 2 * 4 + i % 2;  // 0 1 4 5
+    b[from] = vreinterpret_u32_u16(vtrn1_u16(a[from], a[from + 2]));
+    b[from + 2] = vreinterpret_u32_u16(vtrn2_u16(a[from], a[from + 2]));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    out[i] = vreinterpret_u8_u32(vtrn1_u32(b[i], b[i + 4]));
+    out[i + 4] = vreinterpret_u8_u32(vtrn2_u32(b[i], b[i + 4]));
+  }
+}
+FACET_INLINE GroupsQ4_K groups_of_8(const Q4_KBlock* const* rows, int b) {
+  std::uint64_t scales[8], mins[8];
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) {
+    std::uint32_t p[3];
+    __builtin_memcpy(p, rows[r][b].groups, sizeof p);
+    const std::uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, top = 0x30303030;
+    scales[r] = (p[0] & six) | std::uint64_t{(p[2] & four) | (p[0] >> 2 & top)} << 32;
+    mins[r] = (p[1] & six) | std::uint64_t{(p[2] >> 4 & four) | (p[1] >> 2 & top)} << 32;
+  }
+  GroupsQ4_K out;
+  transpose_bytes(scales, out.scales);
+  transpose_bytes(mins, out.mins);
+  return out;
+}
+FACET_INLINE F to_floats(uint8x8_t v) {
+  const uint16x8_t wide = vmovl_u8(v);
+  return {vcvtq_f32_u32(vmovl_u16(vget_low_u16(wide))), vcvtq_f32_u32(vmovl_high_u16(wide))};
+}
+FACET_INLINE F min_units(const Q4_KBlock* const* rows, int b) {
+  std::uint16_t bits[8];
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) bits[r] = rows[r][b].min_unit.bits;
+  return halves_to_float(vld1q_u16(bits));
+}
+
+// Q4_K: as matvec_blocks, 32 weights of 8 rows at a time.
+void matvec_q4_k(float* y, const Q8_0Block* x, const Q4_KBlock* w, int row_begin, int row_end, int k) {
+  const int n_blocks = k / Q4_KBlock::kWeights;
+  for (int row = row_begin; row < row_end; row += 8) {
+    const int n_rows = row_end - row < 8 ? row_end - row : 8;
+    const EightRows<Q4_KBlock> eight(w, row, n_rows, n_blocks);
+    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row + 8} * n_blocks);
+    F sum = zero();
+    for (int b = 0; b < n_blocks; ++b) {
+      const F scales = eight.scales(b), units = min_units(eight.rows, b);
+      const GroupsQ4_K groups = groups_of_8(eight.rows, b);
+#pragma GCC unroll 8
+      for (int g = 0; g < Q4_KBlock::kGroups; ++g, ahead += sizeof(Q4_KBlock)) {  // an eighth of eight blocks
+        for (int line = 0; line < 3; ++line) prefetch(ahead + 64 * line);
+        const Q8_0Block& block = x[Q4_KBlock::kGroups * b + g];
+        const Codes codes = codes_of(block);
+        const int x_sum = vaddvq_s32(add_dot(vdupq_n_s32(0), all_codes(1), codes));
+        int32x4_t dots[8];
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; ++r) dots[r] = add_dot(vdupq_n_s32(0), unpack_q4_k(eight.rows[r][b], g), codes);
+        sum = add_block(sum, dots, mul(scales, to_floats(groups.scales[g])), block.scale);
+        const F mins = mul(units, to_floats(groups.mins[g]));
+        sum = neg_mul_add(mins, set(static_cast<float>(x_sum) * half_to_float(block.scale)), sum);
+        FACET_KEEP_IN_MEMORY;
+      }
+    }
+    store_rows(y + row, sum, n_rows);
+  }
+}
+
 // Row formats.  16 bytes of weights hold 8 / kBits planes: plane p has the codes of the columns p, p + 8 / kBits, ...
 // of its group.  The activations are put into the same order once per kRowBlock rows, by loads that do just that,
 // instead of every row's codes into theirs.

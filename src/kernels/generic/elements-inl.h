@@ -17,3 +17,13 @@ using ElementF32 = Element<float, load_f32>;
 using ElementF16 = Element<std::uint16_t, load_f16>;
 using ElementBF16 = Element<std::uint16_t, load_bf16>;
 using ElementI8 = Element<std::int8_t, load_i8>;
+
+// Scale and minimum of group g, as group_of of quant/q4_k.h has them.
+struct GroupQ4_K {
+  int scale, min;
+};
+FACET_INLINE GroupQ4_K group_q4_k(const Q4_KBlock& block, int g) {
+  const std::uint8_t* p = block.groups;
+  if (g < 4) return {p[g] & 63, p[g + 4] & 63};
+  return {(p[g + 4] & 15) | p[g - 4] >> 6 << 4, p[g + 4] >> 4 | p[g] >> 6 << 4};
+}

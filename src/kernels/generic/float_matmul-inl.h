@@ -183,18 +183,17 @@ struct WeightsQ4_K {
   const Q4_KBlock* w;
   int k;
   FACET_INLINE const float* columns(int r, int c, int n, float* scratch) const {
-    for (int i = 0; i < n; i += Q4_KBlock::kWeights) {  // a chunk is whole blocks
-      const Q4_KBlock* block = w + (std::ptrdiff_t{r} * k + c + i) / Q4_KBlock::kWeights;
-      const Q4_KBlock* const same[8] = {block, block, block, block, block, block, block, block};
-      const GroupsQ4_K groups = groups_of_8(same);
-      for (int g = 0; g < Q4_KBlock::kGroups; ++g) {
-        const F scale = set(_mm256_cvtss_f32(times_group(groups.scale, groups.scales, g)));
-        const F min = set(_mm256_cvtss_f32(times_group(groups.min_unit, groups.mins, g)));
-        alignas(32) std::int8_t codes[32];
-        store_32(codes, unpack_q4_k(*block, g));
-        for (int j = 0; j < 32; j += kLanes)
-          store(scratch + i + 32 * g + j, sub(mul(load_i8(codes + j), scale), min));  // fused or not: rounded once
-      }
+    for (int i = 0; i < n; i += 32) {
+      const std::ptrdiff_t at = std::ptrdiff_t{r} * k + c + i;
+      const Q4_KBlock& block = w[at / Q4_KBlock::kWeights];
+      const int g = static_cast<int>(at % Q4_KBlock::kWeights / Q4_KBlock::kGroup);
+      const GroupQ4_K group = group_q4_k(block, g);
+      const F scale = set(half_to_float(block.scale) * static_cast<float>(group.scale));
+      const F min = set(half_to_float(block.min_unit) * static_cast<float>(group.min));
+      alignas(32) std::int8_t codes[32];
+      signed_q4_k(block, g, codes);
+      for (int j = 0; j < 32; j += kLanes)  // products are exact: fused or not, rounded once
+        store(scratch + i + j, sub(mul(load_i8(codes + j), scale), min));
     }
     return scratch;
   }

@@ -18,7 +18,7 @@ void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void
                     int k) noexcept {
   const auto* blocks = static_cast<const Q4_KBlock*>(w);
   const auto* inputs = static_cast<const Q8_0Block*>(x);
-  if (m == 1 && k <= kColumnsQ4_K) return matvec_q4_k(y, inputs, blocks, row_begin, row_end, k);
+  if (m == 1) return matvec_q4_k(y, inputs, blocks, row_begin, row_end, k);
   matmul_int_tiles(CodesQ4_K{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
 // Tokens one by one over rows that stay in the second-level cache: Q6_K is the type of heads, which see one token.

@@ -191,10 +191,11 @@ FACET_INLINE __m256i unpack_row(const std::uint8_t* row, int i, int n) {
 }
 
 // 32 codes of a row in their order, signed, for float_matmul-inl.h: of a Q4_0 block, of weights [32 s, 32 s + 32) of a
-// Q6_K block, of a row as unpack_row has it.
+// Q4_K or Q6_K block, of a row as unpack_row has it.
 FACET_INLINE void signed_q4_0(const Q4_0Block& block, std::int8_t* out) {
   store_32(out, _mm256_sub_epi8(unpack_q4_0(block.codes), _mm256_set1_epi8(8)));
 }
+FACET_INLINE void signed_q4_k(const Q4_KBlock& block, int g, std::int8_t* out) { store_32(out, unpack_q4_k(block, g)); }
 FACET_INLINE void signed_q6_k(const Q6_KBlock& block, int s, std::int8_t* out) {
   store_32(out, _mm256_sub_epi8(unpack_q6_k(block, s), _mm256_set1_epi8(32)));
 }
