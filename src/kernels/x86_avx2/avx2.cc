@@ -20,6 +20,7 @@ namespace {
 // clang-format off
 #include "kernels/generic/x86_256-inl.h"
 #include "kernels/x86_avx2/vec-inl.h"
+#include "kernels/x86_avx2/dots-inl.h"
 #include "kernels/generic/elements-inl.h"
 #include "kernels/generic/math-inl.h"
 #include "kernels/generic/elementwise-inl.h"

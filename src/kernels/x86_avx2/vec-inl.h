@@ -1,4 +1,5 @@
 // vec-inl.h: what AVX2, FMA and F16C offer to the shared kernels: 8 lanes.  The same names in x86_avx512/vec-inl.h.
+// Dot products of bytes are in dots-inl.h, or in generic/vnni_dots-inl.h for CPUs that have AVX-VNNI.
 // Included inside the target's unnamed namespace, after the intrinsics and table.h.
 
 using F = __m256;   // kLanes floats
@@ -144,37 +145,6 @@ FACET_INLINE I add_words_in_place(I sum, I v) {
   return sum;
 }
 
-// The dot product of 32 unsigned codes and 32 signed ones in 8 partial sums.  Codes <= 15, for maddubs saturates at
-// 2^15: 2 * 15 * 128 = 3840 is far from it.
-FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
-  return _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
-}
-FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_add_epi32(acc, dot_small(u, s)); }
-// The dot products of u[i] and s[i], added; still in 8 partial sums.
-FACET_INLINE __m256i dot_small_2(__m256i u0, __m256i s0, __m256i u1, __m256i s1) {
-  const __m256i words = _mm256_add_epi16(_mm256_maddubs_epi16(u0, s0), _mm256_maddubs_epi16(u1, s1));
-  return _mm256_madd_epi16(words, _mm256_set1_epi16(1));
-}
-// The same for signed codes of 8 bits; sums begin from dot_bytes_begin(s).  Saturation (2 * 128 * 128 = 2^15) rules
-// maddubs out, so both sides widen to 16 bits.
-FACET_INLINE __m256i dot_bytes_begin(__m256i) { return _mm256_setzero_si256(); }
-FACET_INLINE __m256i add_dot_bytes(__m256i acc, __m256i w, __m256i s) {
-  const __m256i low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_castsi256_si128(w)),
-                                        _mm256_cvtepi8_epi16(_mm256_castsi256_si128(s)));
-  const __m256i high = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_extracti128_si256(w, 1)),
-                                         _mm256_cvtepi8_epi16(_mm256_extracti128_si256(s, 1)));
-  return _mm256_add_epi32(acc, _mm256_add_epi32(low, high));
-}
-// acc + sum over planes of the dot product of u[p] (codes of kBits <= 4 bits) and s[p].  In 16 bits the planes' sums
-// stay below 4 * 2 * 3 * 128 (2 bits) and 2 * 2 * 15 * 128 (4 bits).
-template <int kPlanes>
-FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
-  I words = _mm256_maddubs_epi16(u[0], s[0]);
-#pragma GCC unroll 4
-  for (int p = 1; p < kPlanes; ++p) words = _mm256_add_epi16(words, _mm256_maddubs_epi16(u[p], s[p]));
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
-}
-
 // For int_attention-inl.h: kWords codes in 16 bits; sums of products of pairs of those.
 constexpr int kWords = kBytes / 2;
 FACET_INLINE I words_of_codes(const void* p) {
@@ -194,53 +164,4 @@ FACET_INLINE void add_pair_sums(float* p, const I sums[2], F unit) {
   store(p + kLanes, mul_add(_mm256_cvtepi32_ps(sums[1]), unit, load(p + kLanes)));
 }
 
-// Rows of whole bytes for int_matvec-inl.h: activations wait widened to 16 bits.
-template <int kColumns>
-struct WholeBytes {
-  static constexpr int kGroup = kBytes, kOffset = 0, kCopyOfGroup = 2 * kGroup, kCopyBytes = 2 * (kColumns + kGroup);
-  static FACET_INLINE std::int32_t arrange(const std::int8_t* x, int n, std::int8_t* out) {
-    for (int c = 0; c < n; c += 16, out += 32) {
-      std::int8_t buffer[16] = {};
-      if (n - c < 16) __builtin_memcpy(buffer, x + c, n - c);
-      const void* p = n - c < 16 ? buffer : x + c;
-      int_store(out, _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p))));
-    }
-    if ((n + 15) / 16 % 2 == 1) int_store(out, _mm256_setzero_si256());
-    return 0;  // no offset to take off
-  }
-  static FACET_INLINE I add_dot(I acc, const std::uint8_t* w, const std::int8_t* x) {
-    const __m128i* p = reinterpret_cast<const __m128i*>(w);
-    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p)), int_load(x)));
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p + 1)), int_load(x + 32)));
-  }
-};
-
-// One tile step: 2 streams of packed codes (see int_tile-inl.h) times 32 codes of each of T tokens.
-// Packed codes are unsigned and <= 15, so that the 16 products of a lane fit in 16 bits: 16 * 15 * 128 = 30720 < 2^15.
-constexpr int kMaxPackedCode = 15;
-template <int T>
-FACET_INLINE void dot_tile(const std::uint8_t* stream_0, const std::uint8_t* stream_1, const std::int8_t* x,
-                           std::ptrdiff_t x_stride, I sums[T][2]) {
-  I words[T][2];
-#pragma GCC unroll 8
-  for (int t = 0; t < T; ++t) words[t][0] = words[t][1] = int_zero();
-    // A loop in earnest: unrolled, g++ 12 puts off the additions to the end and spills 128 products.
-#pragma GCC unroll 1
-  for (int step = 0; step < 8; ++step) {
-    const I w0 = int_load(stream_0 + step * kBytes), w1 = int_load(stream_1 + step * kBytes);
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      std::int32_t four;
-      __builtin_memcpy(&four, x + t * x_stride + step * 4, 4);
-      const I s = _mm256_set1_epi32(four);
-      words[t][0] = add_words_in_place(words[t][0], _mm256_maddubs_epi16(w0, s));
-      words[t][1] = add_words_in_place(words[t][1], _mm256_maddubs_epi16(w1, s));
-    }
-  }
-#pragma GCC unroll 8
-  for (int t = 0; t < T; ++t)
-    for (int i = 0; i < 2; ++i) sums[t][i] = _mm256_madd_epi16(words[t][i], _mm256_set1_epi16(1));
-}
-
 constexpr int kFloatTokens = 3;  // 4 rows x 3 tokens: 12 sums, 3 tokens' loads and a row fill the 16 registers
-constexpr int kIntTokens = 4;

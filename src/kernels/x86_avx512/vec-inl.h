@@ -134,28 +134,6 @@ FACET_INLINE __m128i int_sums_of_4(const I v[4]) {
   return int_sums_of_4_ymm(h[0], h[1], h[2], h[3]);
 }
 
-// vpdpbusd sums four products of an unsigned and a signed byte into 32 bits: nothing saturates, 8-bit codes need only
-// the offset that makes them unsigned.
-constexpr int kMaxPackedCode = 255;
-FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_dpbusd_epi32(acc, u, s); }
-FACET_INLINE __m256i dot_small(__m256i u, __m256i s) { return add_dot_small(_mm256_setzero_si256(), u, s); }
-FACET_INLINE __m256i dot_small_2(__m256i u0, __m256i s0, __m256i u1, __m256i s1) {
-  return add_dot_small(dot_small(u0, s0), u1, s1);
-}
-// 128 * (sum of s) less, for what add_dot_bytes adds too much.
-FACET_INLINE __m256i dot_bytes_begin(__m256i s) {
-  return _mm256_sub_epi32(_mm256_setzero_si256(), dot_small(_mm256_set1_epi8(-128), s));
-}
-FACET_INLINE __m256i add_dot_bytes(__m256i acc, __m256i w, __m256i s) {
-  return add_dot_small(acc, _mm256_xor_si256(w, _mm256_set1_epi8(-128)), s);
-}
-template <int kPlanes>
-FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
-#pragma GCC unroll 4
-  for (int p = 0; p < kPlanes; ++p) acc = _mm512_dpbusd_epi32(acc, u[p], s[p]);
-  return acc;
-}
-
 constexpr int kWords = kBytes / 2;
 FACET_INLINE I words_of_codes(const void* p) {
   return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
@@ -176,39 +154,10 @@ FACET_INLINE void add_pair_sums(float* p, const I sums[2], F unit) {
     _mm256_storeu_ps(p + 8 * i, _mm256_fmadd_ps(eights[i], factor, _mm256_loadu_ps(p + 8 * i)));
 }
 
-template <int kColumns>
-struct WholeBytes {
-  static constexpr int kGroup = kBytes, kOffset = 128, kCopyOfGroup = kGroup, kCopyBytes = kColumns + kGroup;
-  static FACET_INLINE std::int32_t arrange(const std::int8_t* x, int n, std::int8_t* out) {
-    __builtin_memcpy(out, x, n);
-    __builtin_memset(out + n, 0, (kGroup - n % kGroup) % kGroup);
-    std::int32_t sum = 0;
-    for (int c = 0; c < n; c += 32) sum += sum_of_bytes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(out + c)));
-    return sum;
-  }
-  static FACET_INLINE I add_dot(I acc, const std::uint8_t* w, const std::int8_t* x) {
-    return _mm512_dpbusd_epi32(acc, _mm512_xor_si512(int_load(w), _mm512_set1_epi8(-128)), int_load(x));
-  }
-};
-
-template <int T>
-FACET_INLINE void dot_tile(const std::uint8_t* stream_0, const std::uint8_t* stream_1, const std::int8_t* x,
-                           std::ptrdiff_t x_stride, I sums[T][2]) {
-#pragma GCC unroll 8
-  for (int t = 0; t < T; ++t) sums[t][0] = sums[t][1] = int_zero();
-#pragma GCC unroll 8
-  for (int step = 0; step < 8; ++step) {
-    const I w0 = int_load(stream_0 + step * kBytes), w1 = int_load(stream_1 + step * kBytes);
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      std::int32_t four;
-      __builtin_memcpy(&four, x + t * x_stride + step * 4, 4);
-      const I s = _mm512_set1_epi32(four);
-      sums[t][0] = _mm512_dpbusd_epi32(sums[t][0], w0, s);
-      sums[t][1] = _mm512_dpbusd_epi32(sums[t][1], w1, s);
-    }
-  }
-}
+// acc + the sums of four products of an unsigned and a signed byte, for vnni_dots-inl.h.
+FACET_INLINE I add_fours(I acc, I u, I s) { return _mm512_dpbusd_epi32(acc, u, s); }
+FACET_INLINE __m256i add_fours(__m256i acc, __m256i u, __m256i s) { return _mm256_dpbusd_epi32(acc, u, s); }
+FACET_INLINE I bytes_xor(I a, int mask) { return _mm512_xor_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
 
 constexpr int kFloatTokens = 6;  // 4 rows x 6 tokens: 24 sums, 6 tokens' loads and a row in 32 registers
 constexpr int kIntTokens = 8;    // 16 sums: each waits 4 cycles or more for itself
