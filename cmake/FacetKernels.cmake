@@ -3,6 +3,7 @@
 # i8mm belongs to Armv8.6 and may come with any Armv8 from 8.2 on, as dotprod.
 # -Wno-*uninitialized on AVX-512: g++ 12's intrinsics start from a variable set to itself (GCC bug 105593).
 set(FACET_AVX2_FLAGS -mavx2 -mfma -mf16c -fno-exceptions)
+set(FACET_AVX_VNNI_FLAGS ${FACET_AVX2_FLAGS} -mavxvnni)
 set(FACET_AVX512_FLAGS ${FACET_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
   -Wno-uninitialized -Wno-maybe-uninitialized)
 set(FACET_NEON_DOT_FLAGS -march=armv8.2-a+dotprod -fno-exceptions)

@@ -46,6 +46,7 @@ CpuFeatures detect_cpu() {
   const std::uint64_t states = enabled_states();
   const bool ymm = all(states, {1, 2}), zmm = ymm && all(states, {5, 6, 7});
   found.avx2 = ymm && fma && f16c && all(seven.ebx, {5});
+  found.avx_vnni = found.avx2 && seven.eax >= 1 && all(cpuid(7, 1).eax, {4});
   const bool f_dq_bw_vl = all(seven.ebx, {16, 17, 30, 31}), vnni = all(seven.ecx, {11});
   found.avx512_vnni = found.avx2 && zmm && f_dq_bw_vl && vnni;
   return found;

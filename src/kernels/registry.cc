@@ -9,7 +9,7 @@ namespace {
 constexpr const Table* kAll[] = {
     &kRef,
 #if defined(FACET_HAVE_X86)
-    &kAvx2,    &kAvx512Vnni,
+    &kAvx2,    &kAvxVnni,  &kAvx512Vnni,
 #endif
 #if defined(FACET_HAVE_ARM)
     &kNeonDot, &kNeonI8mm,
@@ -17,8 +17,8 @@ constexpr const Table* kAll[] = {
 };
 
 bool can_run(const CpuFeatures& needs, const CpuFeatures& cpu) {
-  return (!needs.avx2 || cpu.avx2) && (!needs.avx512_vnni || cpu.avx512_vnni) && (!needs.neon_dot || cpu.neon_dot) &&
-         (!needs.neon_i8mm || cpu.neon_i8mm);
+  return (!needs.avx2 || cpu.avx2) && (!needs.avx_vnni || cpu.avx_vnni) && (!needs.avx512_vnni || cpu.avx512_vnni) &&
+         (!needs.neon_dot || cpu.neon_dot) && (!needs.neon_i8mm || cpu.neon_i8mm);
 }
 
 std::string names(const std::vector<const Table*>& tables) {

@@ -46,6 +46,9 @@ TEST(Registry, UnknownOrMissingNamesAreErrors) {
     EXPECT_TRUE(status.message().find(isa) != std::string::npos) << status.message();
     EXPECT_TRUE(status.message().starts_with("FACET_ISA: ")) << status.message();
   }
+  if (!detect_cpu().avx_vnni) {
+    EXPECT_EQ(choose("avx_vnni").status().code(), Code::kInvalidArgument);
+  }
   if (!detect_cpu().avx512_vnni) {
     EXPECT_EQ(choose("avx512_vnni").status().code(), Code::kInvalidArgument);
   }
@@ -60,6 +63,9 @@ TEST(Registry, DetectionAgreesWithTheCompiler) {
   EXPECT_EQ(detect_cpu().avx512_vnni, avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                                           __builtin_cpu_supports("avx512vnni"));
+#if !defined(__clang__)  // g++ knows the name from version 11 on
+  EXPECT_EQ(detect_cpu().avx_vnni, avx2 && __builtin_cpu_supports("avxvnni"));
+#endif
 }
 #elif defined(__aarch64__) && defined(__linux__)
 std::uint64_t field(std::uint64_t id_register, int bit) { return id_register >> bit & 15; }

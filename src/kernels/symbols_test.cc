@@ -39,6 +39,7 @@ void expect_one_external(const std::string& object, const std::string& table) {
 
 #if defined(FACET_HAVE_X86)
 TEST(Symbols, Avx2ShowsOnlyItsTable) { expect_one_external(FACET_UNOPTIMIZED_AVX2, "facet::kernels::kAvx2"); }
+TEST(Symbols, AvxVnniShowsOnlyItsTable) { expect_one_external(FACET_UNOPTIMIZED_AVX_VNNI, "facet::kernels::kAvxVnni"); }
 TEST(Symbols, Avx512ShowsOnlyItsTable) {
   expect_one_external(FACET_UNOPTIMIZED_AVX512_VNNI, "facet::kernels::kAvx512Vnni");
 }

@@ -18,6 +18,7 @@ namespace facet::kernels {
 // What a target needs, all present in the CPU and enabled by the OS.
 struct CpuFeatures {
   bool avx2 = false;         // with FMA and F16C
+  bool avx_vnni = false;     // with what avx2 needs
   bool avx512_vnni = false;  // with F, BW, DQ, VL
   bool neon_dot = false;     // Armv8.2 SDOT
   bool neon_i8mm = false;    // with SDOT
@@ -52,7 +53,7 @@ constexpr std::ptrdiff_t cache_bytes(CacheType type, int n) {  // of n values
 }
 
 struct Table {
-  const char* name;  // "ref" "avx2" "avx512_vnni" "neon_dot" "neon_i8mm"
+  const char* name;  // "ref" "avx2" "avx_vnni" "avx512_vnni" "neon_dot" "neon_i8mm"
   CpuFeatures needs;
 
   // Activations to integers; a NaN has code 0, and makes the scale of its q8 block NaN.  q8: ggml's runtime rule (per
@@ -117,6 +118,7 @@ struct Table {
 extern const Table kRef;
 #if defined(FACET_HAVE_X86)
 extern const Table kAvx2;
+extern const Table kAvxVnni;
 extern const Table kAvx512Vnni;
 #endif
 #if defined(FACET_HAVE_ARM)
