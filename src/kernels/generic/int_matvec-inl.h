@@ -275,21 +275,32 @@ template <>
 struct Planes<8> : WholeBytes<kVecChunk> {};
 
 // Rows side by side, each a few cache lines long, end before the CPU's own prefetching has begun.  Asks for what will
-// be read kAheadBytes later, in these rows or in the n_rows behind them.
+// be read kAheadBytes later.  Short rows: in the order of memory, which is what memory is fastest at; long ones, where
+// that order is far from the one in which they are read: in each row.
+template <int kRows>
 struct Ahead {
   static constexpr int kAheadBytes = 8192;
-  int whole, vector;               // vectors of a row; the one to ask for
+  bool in_order;
+  const std::uint8_t* next;        // in order: what to ask for
+  int whole, vector;               // else: vectors of a row; the one to ask for
   std::ptrdiff_t block_bytes, at;  // of the rows side by side; where it lies, from the beginning of a row
-  FACET_INLINE Ahead(int whole_vectors, int n_rows, std::ptrdiff_t row_bytes)
-      : whole(whole_vectors), block_bytes(n_rows * row_bytes) {
-    const int distance = kAheadBytes / (n_rows * kBytes);
-    vector = whole > 0 ? distance % whole : 0;
-    at = (whole > 0 ? distance / whole : 0) * block_bytes + vector * kBytes;
+  FACET_INLINE Ahead(const std::uint8_t* first_row, int whole_vectors, std::ptrdiff_t row_bytes)
+      : next(first_row + kAheadBytes), whole(whole_vectors), block_bytes(kRows * row_bytes) {
+    constexpr int kDistance = kAheadBytes / (kRows * kBytes);
+    in_order = block_bytes <= kAheadBytes;
+    vector = whole > 0 ? kDistance % whole : 0;
+    at = (whole > 0 ? kDistance / whole : 0) * block_bytes + vector * kBytes;
   }
-  FACET_INLINE void prefetch(const std::uint8_t* row) const {
-    _mm_prefetch(reinterpret_cast<const char*>(row + at), _MM_HINT_T0);
-  }
-  FACET_INLINE void step() {
+  FACET_INLINE void step(const std::uint8_t* const* rows) {
+    if (in_order) {
+#pragma GCC unroll 8
+      for (int line = 0; line < kRows * kBytes; line += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(next + line), _MM_HINT_T0);
+      next += kRows * kBytes;
+      return;
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < kRows; ++j) _mm_prefetch(reinterpret_cast<const char*>(rows[j] + at), _MM_HINT_T0);
     at += kBytes;
     if (++vector < whole) return;
     vector = 0;
@@ -334,13 +345,13 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
           row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
           acc[j] = int_zero();
         }
-        Ahead ahead(whole, kVecRows, row_bytes);
-        for (int g = 0; g < whole; ++g, ahead.step())
+        Ahead<kVecRows> ahead(row[0], whole, row_bytes);
+        for (int g = 0; g < whole; ++g) {
+          ahead.step(row);
 #pragma GCC unroll 8
-          for (int j = 0; j < kVecRows; ++j) {
-            ahead.prefetch(row[j]);
+          for (int j = 0; j < kVecRows; ++j)
             acc[j] = Format::add_dot(acc[j], row[j] + g * kBytes, arranged + g * Format::kCopyOfGroup);
-          }
+        }
         if (rest_bytes > 0)
           for (int j = 0; j < kVecRows; ++j) {
             std::uint8_t buffer[kBytes];
@@ -358,7 +369,8 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
 }
 
 // Float activations, as three rows of digits (digits-inl.h), which meet each row of codes while it is there.
-constexpr int kDigitBlock = 256;  // rows that share one cutting of x into digits
+constexpr int kDigitBlock = 256;                  // rows that share one cutting of x into digits
+constexpr int kDigitRows = kLanes == 16 ? 8 : 2;  // side by side: three sums for each stay in registers
 
 template <int kBits>
 void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, const float* row_scales, float x_scale,
@@ -383,15 +395,19 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
           row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
           for (int d = 0; d < 3; ++d) acc[d][j] = int_zero();
         }
-        Ahead ahead(whole, kVecRows, row_bytes);
-        for (int g = 0; g < whole; ++g, ahead.step())
+        for (int first = 0; first < kVecRows; first += kDigitRows) {
+          const std::uint8_t* const* few = row + first;
+          Ahead<kDigitRows> ahead(few[0], whole, row_bytes);
+          for (int g = 0; g < whole; ++g) {
+            ahead.step(few);
 #pragma GCC unroll 8
-          for (int j = 0; j < kVecRows; ++j) {
-            ahead.prefetch(row[j]);
+            for (int j = 0; j < kDigitRows; ++j)
 #pragma GCC unroll 3
-            for (int d = 0; d < 3; ++d)
-              acc[d][j] = Format::add_dot(acc[d][j], row[j] + g * kBytes, arranged[d] + g * Format::kCopyOfGroup);
+              for (int d = 0; d < 3; ++d)
+                acc[d][first + j] =
+                    Format::add_dot(acc[d][first + j], few[j] + g * kBytes, arranged[d] + g * Format::kCopyOfGroup);
           }
+        }
         if (rest_bytes > 0)
           for (int j = 0; j < kVecRows; ++j) {
             std::uint8_t buffer[kBytes];
