@@ -83,6 +83,19 @@ void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* 
   }
 }
 
+// Values are read in strips across their positions, which no CPU foresees.  While one run of positions is mixed this
+// asks for the run behind it, in the order of memory, a share of it with each strip.
+struct NextRun {
+  const char* next;
+  std::ptrdiff_t share_bytes;
+  FACET_INLINE NextRun(const char* values, std::ptrdiff_t run_bytes, int n_strips)
+      : next(values + run_bytes), share_bytes(n_strips > 0 ? run_bytes / n_strips : 0) {}
+  FACET_INLINE void ask() {
+    for (std::ptrdiff_t line = 0; line < share_bytes; line += 64) __builtin_prefetch(next + line);
+    next += share_bytes;
+  }
+};
+
 // V vectors of R rows' outputs stay in registers while the positions pass.
 template <typename E, int R, int V, bool kOwnScale>
 FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::ptrdiff_t probs_stride,
@@ -115,11 +128,14 @@ template <typename E, bool kOwnScale = false>
 void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
             std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
   int at = 0;
-  for (; at + 4 * kLanes <= size; at += 4 * kLanes)
+  NextRun next(values, n_positions * stride_bytes, size / (4 * kLanes));
+  for (; at + 4 * kLanes <= size; at += 4 * kLanes) {
+    next.ask();
     for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       mix_tile<E, decltype(rows)::kCount, 4, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
                                                         stride_bytes, scale_v, n_positions, size);
     });
+  }
   for (; at + kLanes <= size; at += kLanes)
     for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       mix_tile<E, decltype(rows)::kCount, 1, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,

@@ -10,6 +10,7 @@
 constexpr float kWordsMost = 32767.0f;
 constexpr int kWordRows = 4;        // rows of queries at a time
 constexpr int kMostWords = 512;     // of a query; longer ones take the float way
+constexpr int kKeysAhead = 4096;    // bytes
 constexpr int kMixPositions = 128;  // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
 
 // n floats as integers; 0 where there is no unit but 0 (NaN, infinity), in which case the unit carries it on.
@@ -75,6 +76,8 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
     const std::int8_t* key[4];
     for (int j = 0; j < 4; ++j)
       key[j] = reinterpret_cast<const std::int8_t*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
+    for (std::ptrdiff_t line = 0; line < 4 * stride_bytes; line += 64)
+      __builtin_prefetch(keys + p * stride_bytes + kKeysAhead + line);
     I sums[2][R][2];
     word_dots<R>(words, key, size, sums[0]);
     word_dots<R>(words, key + 2, size, sums[1]);
@@ -155,7 +158,7 @@ void mix_last_words(float* const* outs, int at, const Shares& shares, const char
 
 template <int R>
 FACET_INLINE void mix_codes(float* const* outs, const float* probs, std::ptrdiff_t probs_stride, const char* values,
-                            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
+                            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size, bool ask) {
   Shares shares;
   for (int first = 0; first < n_positions; first += kMixPositions) {
     const int n = n_positions - first < kMixPositions ? n_positions - first : kMixPositions, even = n + n % 2;
@@ -175,7 +178,11 @@ FACET_INLINE void mix_codes(float* const* outs, const float* probs, std::ptrdiff
       }
     }
     int at = 0;
-    for (; at + kWords <= size; at += kWords) mix_words<R>(outs, at, shares, from, even);
+    NextRun next(from[0], n * stride_bytes, ask ? size / kWords : 0);
+    for (; at + kWords <= size; at += kWords) {
+      next.ask();
+      mix_words<R>(outs, at, shares, from, even);
+    }
     if (at < size) mix_last_words<R>(outs, at, shares, from, even, size - at);
   }
 }
@@ -184,6 +191,6 @@ void mix_of_codes(float* const* outs, int n_rows, const float* probs, std::ptrdi
                   std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
   for_word_rows(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
     mix_codes<decltype(rows)::kCount>(outs + r, probs + r * probs_stride, probs_stride, values, stride_bytes, scale_v,
-                                      n_positions, size);
+                                      n_positions, size, r == 0);
   });
 }
