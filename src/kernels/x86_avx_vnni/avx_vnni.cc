@@ -1,7 +1,7 @@
 // The AVX-VNNI target: the AVX2 one, but for dot products of bytes.  Intel's CPUs without AVX-512 have it, from Alder
 // Lake on.  As x86_avx2/avx2.cc, whose first comment holds here too.
 #if defined(FACET_EMULATED)  // the tests build it once more in emulation, for machines without AVX-VNNI
-#include "kernels/x86_avx_vnni/emulated_intrinsics.h"
+#include "kernels/x86_avx_vnni/emulated_intrinsics-inl.h"
 #else
 #include <immintrin.h>
 #endif

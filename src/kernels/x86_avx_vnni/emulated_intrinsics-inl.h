@@ -1,6 +1,4 @@
-// emulated_intrinsics.h: the one intrinsic of AVX-VNNI that is used, made of AVX2, for tests on CPUs without it.
-#pragma once
-
+// emulated_intrinsics-inl.h: the one intrinsic of AVX-VNNI that is used, made of AVX2, for tests on CPUs without it.
 #include <immintrin.h>
 
 namespace facet::kernels::emulated {
