@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes blocks.q4_k, random blocks of Q4_K, and weights.f32, what the gguf package (PyPI, 0.19) decodes them to.
+"""Writes blocks.q4_k, random blocks of Q4_K, and weights.f32, what the Python package gguf (0.19) decodes them to.
 
 Independent of src/.  Run from this folder; the output is deterministic.
 """
