@@ -108,9 +108,8 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int n_threads)
-    : n_threads_(std::max(1, n_threads)), in_use_(n_threads_), state_(std::make_unique<State>()) {
-  state_->in_use = in_use_;
+ThreadPool::ThreadPool(int n_threads) : n_threads_(std::max(1, n_threads)), state_(std::make_unique<State>()) {
+  state_->in_use = n_threads_;
   // With more threads than processors spinning takes time from those who work.
   state_->spins = n_threads_ <= available_processors() ? kSpins : 0;
   for (int i = 1; i < n_threads_; ++i) state_->workers.emplace_back([s = state_.get(), i] { s->run_worker(i); });
@@ -125,17 +124,18 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::use(int n) {
-  in_use_ = std::clamp(n, 1, n_threads_);
-  if (state_->in_use.exchange(in_use_, std::memory_order_release) != in_use_) state_->in_use.notify_all();
+  n = std::clamp(n, 1, n_threads_);
+  if (state_->in_use.exchange(n, std::memory_order_release) != n) state_->in_use.notify_all();
 }
 
 void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain,
                               const std::function<void(std::int64_t, std::int64_t)>& body, int pieces_per_thread) {
   if (n <= 0) return;
-  const std::int64_t most = std::min<std::int64_t>(std::int64_t{in_use_} * pieces_per_thread, 0xffff);
-  const auto pieces = static_cast<int>(std::min(most, n / std::max<std::int64_t>(1, grain)));
-  if (pieces <= 1 || in_use_ == 1) return body(0, n);
   State& s = *state_;
+  const int in_use = s.in_use.load(std::memory_order_relaxed);
+  const std::int64_t most = std::min<std::int64_t>(std::int64_t{in_use} * pieces_per_thread, 0xffff);
+  const auto pieces = static_cast<int>(std::min(most, n / std::max<std::int64_t>(1, grain)));
+  if (pieces <= 1 || in_use == 1) return body(0, n);
   const Ticket last = Ticket::of(s.ticket.load(std::memory_order_relaxed));
   FACET_CHECK(last.next >= last.pieces, "parallel_for is not reentrant");
   s.body = &body;

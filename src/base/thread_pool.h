@@ -31,7 +31,7 @@ class ThreadPool {
 
  private:
   struct State;
-  int n_threads_, in_use_;
+  int n_threads_;
   std::unique_ptr<State> state_;
 };
 

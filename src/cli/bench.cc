@@ -207,16 +207,16 @@ Status run_bench(const BenchFlags& flags) {
     FACET_ASSIGN(setting.streaming, streaming_bandwidth(n_threads));
     const auto start = std::chrono::steady_clock::now();
     FACET_ASSIGN(Model model, Model::load(path));
-    ThreadPool pool(pool_threads(flags.session, n_threads));
+    FACET_ASSIGN(const SessionOptions session, session_options(flags.session, n_threads, model));
+    ThreadPool pool(std::max(session.threads, session.batch_threads));
     const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     FACET_ASSIGN(const kernels::Table* table, kernels::choose());
     BenchOptions options{.cases = cases,
                          .repetitions = flags.repetitions,
                          .warm_up = !flags.no_warm_up,
-                         .session = {},
+                         .session = session,
                          .seed = flags.seed,
                          .progress = {}};
-    FACET_ASSIGN(options.session, session_options(flags.session, n_threads, model));
     options.progress = [&](const std::string& line) {
       progress.show(line);
       return !interrupted;

@@ -68,8 +68,6 @@ struct SessionFlags {
 void session_flags(CLI::App* verb, SessionFlags& flags);
 // Of a model: "auto" is int8 where it carries cache scales, else f16.  threads: for one token at a time.
 Result<SessionOptions> session_options(const SessionFlags& flags, int threads, const Model& model);
-// The threads of a pool that serves both.
-int pool_threads(const SessionFlags& flags, int threads);
 std::string name_of(KvType type);  // "f16"
 
 // A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>

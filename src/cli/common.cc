@@ -99,8 +99,6 @@ void session_flags(CLI::App* verb, SessionFlags& flags) {
          "refuse to run when the memory plan is above this: 1000000000, 900M, 1.6G");
 }
 
-int pool_threads(const SessionFlags& flags, int threads) { return std::max(threads, flags.batch_threads); }
-
 Result<SessionOptions> session_options(const SessionFlags& flags, int threads, const Model& model) {
   SessionOptions out;
   out.threads = threads;

@@ -71,7 +71,7 @@ Status run_run(RunFlags flags) {
   if (prompt.empty()) return invalid_argument("the prompt is empty");
 
   FACET_ASSIGN(SessionOptions options, session_options(flags.session, flags.threads, model));
-  ThreadPool pool(pool_threads(flags.session, flags.threads));
+  ThreadPool pool(std::max(options.threads, options.batch_threads));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
   if (flags.verbose)
     std::fprintf(stderr, "model %s, %.2f bits per weight; context %d, cache %.1f MB; %d threads\n%s\n", path.c_str(),

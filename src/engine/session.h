@@ -21,7 +21,7 @@ enum class KvType { kAuto, kF32, kF16, kBF16, kI8, kQ8 };
 struct SessionOptions {
   int context = 0;                    // positions at most; 0 = min(max_positions, 4096)
   int max_batch = 256;                // tokens per internal step
-  int threads = 0;                    // of the pool, for one token at a time; 0 = all
+  int threads = 0;                    // of the pool that evaluate() uses for one token; 0 = all
   int batch_threads = 0;              // for several tokens at once; 0 = all
   int max_rollback = 16;              // how far below the highest position ever reached one may go back
   KvType kv = KvType::kAuto;          // of keys and values

@@ -157,6 +157,9 @@ TEST(Session, ThreadsDoNotChangeABit) {
       FACET_FOR_EACH_ISA(kernels) {
         const std::vector<float> one = engine_logits(model, tokens, options, *kernels, 1);
         for (int threads : {2, 3, 8}) EXPECT_EQ(engine_logits(model, tokens, options, *kernels, threads), one);
+        SessionOptions few = options;
+        few.threads = 1, few.batch_threads = 3;
+        EXPECT_EQ(engine_logits(model, tokens, few, *kernels, 4), one);
       }
     }
   }
@@ -244,6 +247,8 @@ TEST(Session, BadOptionsAreRefused) {
   EXPECT_EQ(code({.context = c.max_positions + 1}), Code::kInvalidArgument);
   EXPECT_EQ(code({.context = -1}), Code::kInvalidArgument);
   EXPECT_EQ(code({.max_batch = 0}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.threads = -1}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.batch_threads = -1}), Code::kInvalidArgument);
   EXPECT_EQ(code({.max_rollback = -1}), Code::kInvalidArgument);
   EXPECT_EQ(code({.kv = KvType::kI8}), Code::kInvalidArgument);  // no scales in this model
   EXPECT_EQ(code({}), Code::kOk);

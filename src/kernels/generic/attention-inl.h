@@ -85,11 +85,7 @@ void store_cache(void* slot, const float* x, CacheType type, float scale, int n)
     case CacheType::kI8:
       return quantize_static_i8(static_cast<std::int8_t*>(slot), x, scale, n);
     case CacheType::kQ8: {
-      F most = zero();
-      int i = 0;
-      for (; i + kLanes <= n; i += kLanes) most = max_bits(abs(load(x + i)), most);
-      if (i < n) most = max_bits(abs(load_first(x + i, n - i)), most);
-      const float own = reduce_max_bits(most) / 127.0f;  // a NaN counts as the largest
+      const float own = absmax(x, n) / 127.0f;
       quantize_static_i8(static_cast<std::int8_t*>(slot), x, own, n);
       __builtin_memcpy(static_cast<char*>(slot) + n, &own, sizeof own);
       return;

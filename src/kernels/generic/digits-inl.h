@@ -9,11 +9,7 @@ constexpr float kDigitsMost = 8323072.0f;  // 127 * 65536
 
 // 0 where there is no such unit: NaN, infinite, zero, or as large or small as no activation is.
 FACET_INLINE float digit_unit(const float* x, int k) {
-  F most = zero();
-  int i = 0;
-  for (; i + kLanes <= k; i += kLanes) most = max_bits(abs(load(x + i)), most);
-  if (i < k) most = max_bits(abs(load_first(x + i, k - i)), most);
-  const float largest = reduce_max_bits(most);  // a NaN counts as the largest
+  const float largest = absmax(x, k);
   return largest > 1e-30f && largest < 1e30f ? largest / kDigitsMost : 0.0f;
 }
 

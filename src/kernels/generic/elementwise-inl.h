@@ -131,6 +131,13 @@ void fake_quantize_static_i8(float* y, float s, std::ptrdiff_t n) noexcept {
   });
 }
 
+// The largest magnitude; a NaN counts as the largest.
+FACET_INLINE float absmax(const float* x, std::ptrdiff_t n) {
+  F most = zero();
+  for_vectors(n, [&](auto v, std::ptrdiff_t i) FACET_INLINE_LAMBDA { most = max_bits(abs(v.get(x + i)), most); });
+  return reduce_max_bits(most);
+}
+
 void quantize_q8(Q8_0Block* out, const float* x, int k) noexcept {
   constexpr int kVectors = Q8_0Block::kWeights / kLanes;
   for (int b = 0; b < k / Q8_0Block::kWeights; ++b, x += Q8_0Block::kWeights) {

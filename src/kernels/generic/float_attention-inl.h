@@ -4,7 +4,7 @@
 // Rows of queries are taken kQueryRows at a time: a key or value is loaded, and made float, once for all of them.
 constexpr int kQueryRows = kLanes == 16 ? 4 : 2;  // with 4 keys or 4 vectors of values: 16 or 8 sums in registers
 
-// body(Rows<R>{}, first row) over rows in blocks of kQueryRows and one smaller block.
+// body(Rows<R>{}, first row) over rows in blocks of kBlock and one smaller block.
 template <int R>
 struct Rows {
   static constexpr int kCount = R;
@@ -16,11 +16,11 @@ FACET_INLINE void for_last_rows(int first, int n, const Body& body) {
     for_last_rows<R - 1>(first, n, body);
   }
 }
-template <typename Body>
+template <int kBlock, typename Body>
 FACET_INLINE void for_row_blocks(int n_rows, const Body& body) {
   int r = 0;
-  for (; r + kQueryRows <= n_rows; r += kQueryRows) body(Rows<kQueryRows>{}, r);
-  for_last_rows<kQueryRows - 1>(r, n_rows - r, body);
+  for (; r + kBlock <= n_rows; r += kBlock) body(Rows<kBlock>{}, r);
+  for_last_rows<kBlock - 1>(r, n_rows - r, body);
 }
 
 // The scale behind the codes of a kQ8 vector.
@@ -76,7 +76,7 @@ void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* 
     if constexpr (kOwnScale)
       scale = mul(four(scale_k), four(own_scale(key[0], size), own_scale(key[1], size), own_scale(key[2], size),
                                       own_scale(key[3], size)));
-    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+    for_row_blocks<kQueryRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       score_tile<E, decltype(rows)::kCount>(scores + r * scores_stride + p, scores_stride, queries + r, key, scale, n,
                                             size);
     });
@@ -131,13 +131,13 @@ void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t p
   NextRun next(values, n_positions * stride_bytes, size / (4 * kLanes));
   for (; at + 4 * kLanes <= size; at += 4 * kLanes) {
     next.ask();
-    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+    for_row_blocks<kQueryRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       mix_tile<E, decltype(rows)::kCount, 4, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
                                                         stride_bytes, scale_v, n_positions, size);
     });
   }
   for (; at + kLanes <= size; at += kLanes)
-    for_row_blocks(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+    for_row_blocks<kQueryRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       mix_tile<E, decltype(rows)::kCount, 1, kOwnScale>(outs + r, at, probs + r * probs_stride, probs_stride, values,
                                                         stride_bytes, scale_v, n_positions, size);
     });

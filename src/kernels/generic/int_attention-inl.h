@@ -13,25 +13,21 @@ constexpr int kMostWords = 512;     // of a query; longer ones take the float wa
 constexpr int kKeysAhead = 4096;    // bytes
 constexpr int kMixPositions = 128;  // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
 
-// n floats as integers; 0 where there is no unit but 0 (NaN, infinity), in which case the unit carries it on.
+// n floats as integers, 0 where there is no unit for them (nothing but zeros or next to them, infinity, NaN).  Returns
+// the unit, which carries the latter two on.
 FACET_INLINE float to_words(const float* x, int n, std::int16_t* words) {
-  F most = zero();
-  int i = 0;
-  for (; i + kLanes <= n; i += kLanes) most = max_bits(abs(load(x + i)), most);
-  if (i < n) most = max_bits(abs(load_first(x + i, n - i)), most);
-  const float largest = reduce_max_bits(most);
+  const float largest = absmax(x, n);
   float per_unit = kWordsMost / largest;
   if (!(per_unit < __builtin_inff())) per_unit = 0;
-  for (i = 0; i < n; i += kLanes) {  // words has room for whole vectors
+  for (int i = 0; i < n; i += kLanes) {  // words has room for whole vectors
     const F v = i + kLanes <= n ? load(x + i) : load_first(x + i, n - i);
     store_i16(words + i, to_int_nan_zero(mul(v, set(per_unit))));
   }
-  return per_unit == 0 && largest < 1 ? 0.0f : largest / kWordsMost;
+  return largest / kWordsMost;
 }
 
-// kWords codes, or the first n of them and zeros, in 16 bits.
-FACET_INLINE I code_words(const std::int8_t* p) { return words_of_codes(p); }
-FACET_INLINE I code_words_first(const std::int8_t* p, int n) {
+// The first n < kWords codes and zeros.
+FACET_INLINE I words_of_first_codes(const std::int8_t* p, int n) {
   std::int8_t buffer[kWords] = {};
   __builtin_memcpy(buffer, p, n);
   return words_of_codes(buffer);
@@ -45,7 +41,7 @@ FACET_INLINE void word_dots(const std::int16_t (*queries)[kMostWords], const std
   for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = int_zero();
   int i = 0;
   for (; i + kWords <= size; i += kWords) {
-    const I a = code_words(keys[0] + i), b = code_words(keys[1] + i);
+    const I a = words_of_codes(keys[0] + i), b = words_of_codes(keys[1] + i);
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const I q = int_load(queries[r] + i);
@@ -54,7 +50,7 @@ FACET_INLINE void word_dots(const std::int16_t (*queries)[kMostWords], const std
     }
   }
   if (i == size) return;
-  const I a = code_words_first(keys[0] + i, size - i), b = code_words_first(keys[1] + i, size - i);
+  const I a = words_of_first_codes(keys[0] + i, size - i), b = words_of_first_codes(keys[1] + i, size - i);
   for (int r = 0; r < R; ++r) {
     const I q = int_load(queries[r] + i);
     sums[r][0] = add_dot_words(sums[r][0], q, a);
@@ -62,11 +58,13 @@ FACET_INLINE void word_dots(const std::int16_t (*queries)[kMostWords], const std
   }
 }
 
+// ask: for the keys that come next; once is enough for all rows.
 template <int R>
 FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const float* const* queries,
-                              const char* keys, std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
+                              const char* keys, std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size,
+                              bool ask) {
   alignas(64) std::int16_t words[R][kMostWords];
-  float units[kWordRows] = {};
+  float units[R];
   for (int r = 0; r < R; ++r) {
     for (int i = size; i % kWords != 0; ++i) words[r][i] = 0;
     units[r] = to_words(queries[r], size, words[r]);
@@ -76,7 +74,7 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
     const std::int8_t* key[4];
     for (int j = 0; j < 4; ++j)
       key[j] = reinterpret_cast<const std::int8_t*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
-    for (std::ptrdiff_t line = 0; line < 4 * stride_bytes; line += 64)
+    for (std::ptrdiff_t line = 0; ask && line < 4 * stride_bytes; line += 64)
       __builtin_prefetch(keys + p * stride_bytes + kKeysAhead + line);
     I sums[2][R][2];
     word_dots<R>(words, key, size, sums[0]);
@@ -92,22 +90,14 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
   }
 }
 
-// body(Rows<R>{}, first row) over rows in blocks of kWordRows and one smaller block.
-template <typename Body>
-FACET_INLINE void for_word_rows(int n_rows, const Body& body) {
-  int r = 0;
-  for (; r + kWordRows <= n_rows; r += kWordRows) body(Rows<kWordRows>{}, r);
-  for_last_rows<kWordRows - 1>(r, n_rows - r, body);
-}
-
 void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* const* queries, int n_rows,
                      const char* keys, std::ptrdiff_t stride_bytes, float scale_k, int n_positions, int size) {
   if (size > kMostWords)
     return scores_of<ElementI8, true>(scores, scores_stride, queries, n_rows, keys, stride_bytes, scale_k, n_positions,
                                       size);
-  for_word_rows(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+  for_row_blocks<kWordRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
     score_codes<decltype(rows)::kCount>(scores + r * scores_stride, scores_stride, queries + r, keys, stride_bytes,
-                                        scale_k, n_positions, size);
+                                        scale_k, n_positions, size, r == 0);
   });
 }
 
@@ -189,7 +179,7 @@ FACET_INLINE void mix_codes(float* const* outs, const float* probs, std::ptrdiff
 
 void mix_of_codes(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
                   std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
-  for_word_rows(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+  for_row_blocks<kWordRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
     mix_codes<decltype(rows)::kCount>(outs + r, probs + r * probs_stride, probs_stride, values, stride_bytes, scale_v,
                                       n_positions, size, r == 0);
   });

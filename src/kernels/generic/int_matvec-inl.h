@@ -11,9 +11,10 @@ struct VecInputs {
   float scales[kVecBlocks];
 };
 FACET_INLINE void set_vec_inputs(const Q8_0Block* x, int n_blocks, VecInputs* inputs) {
-  for (int b = 0; b < n_blocks; ++b) {
-    inputs->sums[b] = sum_of_bytes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[b].codes)));
-    inputs->scales[b] = half_to_float(x[b].scale);
+  for (int b = 0; b < n_blocks; b += 8) {
+    const BlockSums eight = block_sums(x + b, n_blocks - b);
+    store_32(inputs->sums + b, eight.sums);
+    _mm256_storeu_ps(inputs->scales + b, eight.scales);
   }
 }
 FACET_INLINE __m256i twice_16(const void* p) {
@@ -120,8 +121,7 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
         add(b + 1, scales[1]);
       }
       if (b < n_blocks) add(b, scales_of_8(rows, b));
-      store_first_4(y + row, _mm256_castps256_ps128(sum), n_rows < 4 ? n_rows : 4);
-      if (n_rows > 4) store_first_4(y + row + 4, _mm256_extractf128_ps(sum, 1), n_rows - 4);
+      store_first_8(y + row, sum, n_rows);
     }
     first += n_blocks;
   } while (first < row_blocks);
@@ -161,8 +161,7 @@ void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin
         sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(int_sums_of_8(dots)), scale, sum);
       }
     }
-    store_first_4(y + row, _mm256_castps256_ps128(sum), n_rows < 4 ? n_rows : 4);
-    if (n_rows > 4) store_first_4(y + row + 4, _mm256_extractf128_ps(sum, 1), n_rows - 4);
+    store_first_8(y + row, sum, n_rows);
   }
 }
 
@@ -201,8 +200,7 @@ void matvec_q4_k(float* y, const Q8_0Block* x, const Q4_KBlock* w, int row_begin
       }
       for (const Q4_KBlock*& block : blocks) ++block;
     }
-    store_first_4(y + row, _mm256_castps256_ps128(sum), n_rows < 4 ? n_rows : 4);
-    if (n_rows > 4) store_first_4(y + row + 4, _mm256_extractf128_ps(sum, 1), n_rows - 4);
+    store_first_8(y + row, sum, n_rows);
   }
 }
 
