@@ -127,39 +127,64 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
   } while (first < row_blocks);
 }
 
-// Q6_K: as matvec_blocks, 32 weights of 8 rows at a time.  The two groups' sums lie in lanes 0-3 and 4-7 of a row's
-// partial sums, at most 4 * 32 * 128 = 2^14 each, and are multiplied by their scales as 16-bit numbers.
+// The 16-bit scales of the sixteen groups of two blocks: words 2 g and 2 g + 1 of a group of 32 weights for each, in
+// halves of four groups.
+struct ScalesQ6_K {
+  __m256i halves[2];
+  // Of group g: four times that of its first 16 weights for each row in the lower lane, of the others in the upper.
+  FACET_INLINE __m256i group(int g) const {
+    const char i = static_cast<char>(2 * (g % 4)), j = static_cast<char>(i + 1);
+    const char k = static_cast<char>(i + 8), l = static_cast<char>(i + 9);
+    return _mm256_shuffle_epi8(
+        halves[g / 4], _mm256_broadcastsi128_si256(_mm_setr_epi8(i, j, i, j, i, j, i, j, k, l, k, l, k, l, k, l)));
+  }
+};
+FACET_INLINE ScalesQ6_K scales_of_2(const Q6_KBlock& a, const Q6_KBlock& b) {
+  const __m256i bytes =
+      _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a.scales))),
+                              _mm_loadu_si128(reinterpret_cast<const __m128i*>(b.scales)), 1);
+  const __m256i even_odd = _mm256_shuffle_epi8(
+      bytes, _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15)));
+  const __m256i both = _mm256_permutevar8x32_epi32(even_odd, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  return {
+      {_mm256_srai_epi16(_mm256_unpacklo_epi8(both, both), 8), _mm256_srai_epi16(_mm256_unpackhi_epi8(both, both), 8)}};
+}
+
+// Q6_K: as matvec_blocks, 32 weights of 8 rows at a time.  The sums of four products fit in 16 bits, with the offset
+// (4 * 63 * 128 < 2^15) and without; so two rows share a vector there, and a multiply-add both scales and adds them.
 void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end, int k) {
   const int n_blocks = k / Q6_KBlock::kWeights;
   const std::ptrdiff_t group_bytes = 8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q6_KBlock));
   for (int row = row_begin; row < row_end; row += 8) {
     const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + group_bytes;
     const int n_rows = row_end - row < 8 ? row_end - row : 8;
-    const Q6_KBlock* rows[8];
-    for (int r = 0; r < 8; ++r) rows[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
+    const Q6_KBlock* blocks[8];
+    for (int r = 0; r < 8; ++r) blocks[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
     __m256 sum = _mm256_setzero_ps();
     for (int b = 0; b < n_blocks; ++b) {
-      std::uint16_t halves[8];
-      for (int r = 0; r < 8; ++r) halves[r] = rows[r][b].scale.bits;
-      const __m256 scales = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)));
+      const __m256 scales = scales_of_8(blocks, 0);
+      ScalesQ6_K groups[4];
+#pragma GCC unroll 4
+      for (int p = 0; p < 4; ++p) groups[p] = scales_of_2(*blocks[2 * p], *blocks[2 * p + 1]);
 #pragma GCC unroll 8
-      for (int s = 0; s < 8; ++s) {
-        for (int line = 0; line < 4; ++line, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T0);
-        ahead -= 4 * 64 - sizeof(Q6_KBlock);  // an eighth of eight blocks
-        const Q8_0Block& block = x[8 * b + s];
-        const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.codes));
-        const __m256i begin = _mm256_sub_epi32(_mm256_setzero_si256(), dot_small(_mm256_set1_epi8(32), codes));
-        __m256i dots[8];
-#pragma GCC unroll 8
-        for (int r = 0; r < 8; ++r) {
-          const Q6_KBlock& from = rows[r][b];
-          const __m256i groups = _mm256_inserti128_si256(_mm256_set1_epi32(from.scales[2 * s] & 0xffff),
-                                                         _mm_set1_epi32(from.scales[2 * s + 1] & 0xffff), 1);
-          dots[r] = _mm256_madd_epi16(add_dot_small(begin, unpack_q6_k(from, s), codes), groups);
+      for (int g = 0; g < 8; ++g) {
+#pragma GCC unroll 4
+        for (int line = 0; line < 4; ++line) _mm_prefetch(ahead + 64 * line, _MM_HINT_T0);
+        ahead += sizeof(Q6_KBlock);  // an eighth of eight blocks
+        const Q8_0Block& block = x[8 * b + g];
+        const __m256i codes = load_32(block.codes), offset_dots = dot_small(_mm256_set1_epi8(32), codes);
+        const __m256i offset = _mm256_packs_epi32(offset_dots, offset_dots);
+        __m256i dots[4];
+#pragma GCC unroll 4
+        for (int p = 0; p < 4; ++p) {
+          const __m256i fours = _mm256_packs_epi32(dot_small(unpack_q6_k(*blocks[2 * p], g), codes),
+                                                   dot_small(unpack_q6_k(*blocks[2 * p + 1], g), codes));
+          dots[p] = _mm256_madd_epi16(_mm256_sub_epi16(fours, offset), groups[p].group(g));
         }
         const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(half_to_float(block.scale)));
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(int_sums_of_8(dots)), scale, sum);
+        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(pair_sums_of_8(dots)), scale, sum);
       }
+      for (const Q6_KBlock*& block : blocks) ++block;
     }
     store_first_8(y + row, sum, n_rows);
   }

@@ -44,6 +44,17 @@ FACET_INLINE __m256i short_sums_of_8(const __m256i v[8]) {
   return _mm256_add_epi32(_mm256_permute2x128_si256(fours[0], fours[1], 0x20),
                           _mm256_permute2x128_si256(fours[0], fours[1], 0x31));
 }
+// Lane j, of rows 2 p and 2 p + 1 in v[p]: of each, two lanes of either 128 bits, the lower row's first.
+FACET_INLINE __m256i pair_sums_of_8(const __m256i v[4]) {
+  __m256i c[2];
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i) {
+    const __m256 a = _mm256_castsi256_ps(v[2 * i]), b = _mm256_castsi256_ps(v[2 * i + 1]);
+    c[i] = _mm256_add_epi32(_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)),
+                            _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd)));
+  }
+  return _mm256_add_epi32(_mm256_permute2x128_si256(c[0], c[1], 0x20), _mm256_permute2x128_si256(c[0], c[1], 0x31));
+}
 FACET_INLINE double sum_of_pd(__m256d v) {
   const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
@@ -89,10 +100,13 @@ FACET_INLINE __m256i unpack_q6_k(const Q6_KBlock& block, int s) {
   const int half = s / 4, quarter = s % 4;
   const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.low + 64 * half + 32 * (quarter % 2)));
   const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block.high + 32 * half));
-  const __m256i nibbles = _mm256_srl_epi16(low, _mm_cvtsi32_si128(4 * (quarter / 2)));
-  const __m256i pairs = _mm256_srl_epi16(high, _mm_cvtsi32_si128(2 * quarter));
+  const __m256i nibbles = quarter < 2 ? low : _mm256_srli_epi16(low, 4);
+  const __m256i pairs = quarter == 0   ? _mm256_slli_epi16(high, 4)
+                        : quarter == 1 ? _mm256_slli_epi16(high, 2)
+                        : quarter == 2 ? high
+                                       : _mm256_srli_epi16(high, 2);
   return _mm256_or_si256(_mm256_and_si256(nibbles, _mm256_set1_epi8(15)),
-                         _mm256_slli_epi16(_mm256_and_si256(pairs, _mm256_set1_epi8(3)), 4));
+                         _mm256_and_si256(pairs, _mm256_set1_epi8(48)));
 }
 // Weights [32 g, 32 g + 32) of a Q4_K block, 0..15.
 FACET_INLINE __m256i unpack_q4_k(const Q4_KBlock& block, int g) {

@@ -1,12 +1,11 @@
 // dots-inl.h: dot products of bytes by AVX2 alone.  The same names in generic/vnni_dots-inl.h.  Included inside the
 // target's unnamed namespace, after vec-inl.h.
 
-// The dot product of 32 unsigned codes and 32 signed ones in 8 partial sums.  Codes <= 15, for maddubs saturates at
-// 2^15: 2 * 15 * 128 = 3840 is far from it.
+// The dot product of 32 unsigned codes and 32 signed ones in 8 partial sums.  Codes <= 63, for maddubs saturates at
+// 2^15: 2 * 63 * 128 = 16128 is far from it.
 FACET_INLINE __m256i dot_small(__m256i u, __m256i s) {
   return _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1));
 }
-FACET_INLINE __m256i add_dot_small(__m256i acc, __m256i u, __m256i s) { return _mm256_add_epi32(acc, dot_small(u, s)); }
 // The dot products of u[i] and s[i], added; still in 8 partial sums.
 FACET_INLINE __m256i dot_small_2(__m256i u0, __m256i s0, __m256i u1, __m256i s1) {
   const __m256i words = _mm256_add_epi16(_mm256_maddubs_epi16(u0, s0), _mm256_maddubs_epi16(u1, s1));
