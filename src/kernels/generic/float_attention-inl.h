@@ -3,6 +3,8 @@
 
 // Rows of queries are taken kQueryRows at a time: a key or value is loaded, and made float, once for all of them.
 constexpr int kQueryRows = kLanes == 16 ? 4 : 2;  // with 4 keys or 4 vectors of values: 16 or 8 sums in registers
+constexpr int kKeysAhead = 4096;                  // bytes: the keys that come next are asked for so early
+constexpr int kRunBytes = 16384;  // of values, which stay in the first-level cache while strips of them pass
 
 // body(Rows<R>{}, first row) over rows in blocks of kBlock and one smaller block.
 template <int R>
@@ -73,6 +75,8 @@ void scores_of(float* scores, std::ptrdiff_t scores_stride, const float* const* 
     const int n = n_positions - p < 4 ? n_positions - p : 4;
     const T* key[4];
     for (int j = 0; j < 4; ++j) key[j] = reinterpret_cast<const T*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
+    for (std::ptrdiff_t line = 0; line < 4 * stride_bytes; line += 64)
+      __builtin_prefetch(keys + p * stride_bytes + kKeysAhead + line);
     if constexpr (kOwnScale)
       scale = mul(four(scale_k), four(own_scale(key[0], size), own_scale(key[1], size), own_scale(key[2], size),
                                       own_scale(key[3], size)));
@@ -124,9 +128,9 @@ FACET_INLINE void mix_tile(float* const* outs, int at, const float* probs, std::
     for (int j = 0; j < V; ++j) store(outs[r] + at + j * kLanes, sum[r][j]);
 }
 
-template <typename E, bool kOwnScale = false>
-void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
-            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
+template <typename E, bool kOwnScale>
+FACET_INLINE void mix_run(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride,
+                          const char* values, std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
   int at = 0;
   NextRun next(values, n_positions * stride_bytes, size / (4 * kLanes));
   for (; at + 4 * kLanes <= size; at += 4 * kLanes) {
@@ -151,4 +155,13 @@ void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t p
       }
       store_first(outs[r] + at, sum, rest);
     }
+}
+
+template <typename E, bool kOwnScale = false>
+void mix_of(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
+            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
+  const auto most = static_cast<int>(kRunBytes / stride_bytes), run = most > 1 ? most : 1;
+  for (int p = 0; p < n_positions; p += run)
+    mix_run<E, kOwnScale>(outs, n_rows, probs + p, probs_stride, values + p * stride_bytes, stride_bytes, scale_v,
+                          n_positions - p < run ? n_positions - p : run, size);
 }

@@ -10,7 +10,7 @@
 constexpr float kWordsMost = 32767.0f;
 constexpr int kWordRows = 4;        // rows of queries at a time
 constexpr int kMostWords = 512;     // of a query; longer ones take the float way
-constexpr int kKeysAhead = 4096;    // bytes
+constexpr int kRunPositions = 32;   // whose values stay in the first-level cache while strips of them pass
 constexpr int kMixPositions = 128;  // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
 
 // n floats as integers, 0 where there is no unit for them (nothing but zeros or next to them, infinity, NaN).  Returns
@@ -101,86 +101,95 @@ void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* c
   });
 }
 
-// The shares of a block of positions, two and two, each pair as often as a vector holds it.
+// The shares of a block of positions, two and two, each pair as often as a vector holds it.  Behind an odd last one a
+// 0.
 struct Shares {
-  alignas(64) std::int32_t pairs[kWordRows][kMixPositions / 2][kLanes];
+  alignas(64) std::int32_t pairs[kMixPositions / 2][kWordRows][kLanes];
   float units[kWordRows];
 };
 
-// Adds what R rows take of kWords values, from `at` on, of each of n positions, n even.
+// Adds what R rows take of kWords values of two positions.
 template <int R>
-FACET_INLINE void mix_words(float* const* outs, int at, const Shares& shares, const char* const* values, int n) {
+FACET_INLINE void mix_pair(I sums[R][2], const char* a, const char* b, const std::int32_t (*shares)[kLanes]) {
+  I pairs[2];
+  pairs_of_codes(a, b, pairs);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    sums[r][0] = add_dot_words(sums[r][0], pairs[0], int_load(shares[r]));
+    sums[r][1] = add_dot_words(sums[r][1], pairs[1], int_load(shares[r]));
+  }
+}
+// Adds what R rows take of kWords values, from `at` of outs on, of each of n positions.
+template <int R>
+FACET_INLINE void mix_words(float* const* outs, int at, const Shares& shares, int first, const char* values,
+                            std::ptrdiff_t stride_bytes, int n) {
   I sums[R][2];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = int_zero();
-  for (int p = 0; p < n; p += 2) {
-    I pairs[2];
-    pairs_of_codes(values[p] + at, values[p + 1] + at, pairs);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      sums[r][0] = add_dot_words(sums[r][0], pairs[0], int_load(shares.pairs[r][p / 2]));
-      sums[r][1] = add_dot_words(sums[r][1], pairs[1], int_load(shares.pairs[r][p / 2]));
-    }
-  }
+  const auto* pair = shares.pairs + first / 2;
+  for (const auto* end = pair + n / 2; pair < end; ++pair, values += 2 * stride_bytes)
+    mix_pair<R>(sums, values, values + stride_bytes, *pair);
+  if (n % 2 == 1) mix_pair<R>(sums, values, values, *pair);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) add_pair_sums(outs[r] + at, sums[r], set(shares.units[r]));
 }
 
 // The same for fewer than kWords values: by way of buffers.
 template <int R>
-void mix_last_words(float* const* outs, int at, const Shares& shares, const char* const* values, int n, int rest) {
+void mix_last_words(float* const* outs, int at, const Shares& shares, const char* values, std::ptrdiff_t stride_bytes,
+                    int n, int rest) {
   float sums[R][kWords];
   float* to[R];
   for (int r = 0; r < R; ++r) {
     for (int i = 0; i < kWords; ++i) sums[r][i] = i < rest ? outs[r][at + i] : 0;
     to[r] = sums[r];
   }
-  char copies[kMixPositions][kWords];
-  const char* from[kMixPositions];
-  for (int p = 0; p < n; ++p) {
-    __builtin_memset(copies[p], 0, kWords);
-    __builtin_memcpy(copies[p], values[p] + at, rest);
-    from[p] = copies[p];
-  }
-  mix_words<R>(to, 0, shares, from, n);
+  char copies[kMixPositions][kWords] = {};
+  for (int p = 0; p < n; ++p) __builtin_memcpy(copies[p], values + p * stride_bytes, rest);
+  mix_words<R>(to, 0, shares, 0, copies[0], kWords, n);
   for (int r = 0; r < R; ++r) __builtin_memcpy(outs[r] + at, sums[r], rest * sizeof(float));
 }
 
+// ask: as for score_codes.
 template <int R>
 FACET_INLINE void mix_codes(float* const* outs, const float* probs, std::ptrdiff_t probs_stride, const char* values,
-                            std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size, bool ask) {
+                            std::ptrdiff_t stride_bytes, const float* scales, int n, int size, bool ask) {
   Shares shares;
-  for (int first = 0; first < n_positions; first += kMixPositions) {
-    const int n = n_positions - first < kMixPositions ? n_positions - first : kMixPositions, even = n + n % 2;
-    const char* from[kMixPositions];
-    for (int p = 0; p < even; ++p) from[p] = values + (first + (p < n ? p : n - 1)) * stride_bytes;
-    for (int r = 0; r < R; ++r) {
-      float x[kMixPositions];
-      alignas(64) std::int16_t words[kMixPositions];
-      const float* prob = probs + r * probs_stride + first;
-      for (int p = 0; p < n; ++p) x[p] = prob[p] * (scale_v * own_scale(from[p], size));
-      shares.units[r] = to_words(x, n, words);
-      if (even > n) words[n] = 0;
-      for (int p = 0; p < even; p += 2) {
-        std::int32_t pair;
-        __builtin_memcpy(&pair, words + p, sizeof pair);
-        int_store(shares.pairs[r][p / 2], int_set(pair));
-      }
+  for (int r = 0; r < R; ++r) {
+    float x[kMixPositions];
+    alignas(64) std::int16_t words[kMixPositions + 1];
+    for (int p = 0; p < n; ++p) x[p] = probs[r * probs_stride + p] * scales[p];
+    shares.units[r] = to_words(x, n, words);
+    words[n] = 0;
+    for (int p = 0; p < n; p += 2) {
+      std::int32_t pair;
+      __builtin_memcpy(&pair, words + p, sizeof pair);
+      int_store(shares.pairs[p / 2][r], int_set(pair));
     }
-    int at = 0;
-    NextRun next(from[0], n * stride_bytes, ask ? size / kWords : 0);
-    for (; at + kWords <= size; at += kWords) {
-      next.ask();
-      mix_words<R>(outs, at, shares, from, even);
-    }
-    if (at < size) mix_last_words<R>(outs, at, shares, from, even, size - at);
   }
+  const int whole = size / kWords * kWords;
+  for (int p = 0; p < n; p += kRunPositions) {
+    const int run = n - p < kRunPositions ? n - p : kRunPositions;
+    const char* from = values + p * stride_bytes;
+    NextRun next(from, run * stride_bytes, ask ? size / kWords : 0);
+    for (int at = 0; at < whole; at += kWords) {
+      next.ask();
+      mix_words<R>(outs, at, shares, p, from + at, stride_bytes, run);
+    }
+  }
+  if (whole < size) mix_last_words<R>(outs, whole, shares, values + whole, stride_bytes, n, size - whole);
 }
 
 void mix_of_codes(float* const* outs, int n_rows, const float* probs, std::ptrdiff_t probs_stride, const char* values,
                   std::ptrdiff_t stride_bytes, float scale_v, int n_positions, int size) {
-  for_row_blocks<kWordRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
-    mix_codes<decltype(rows)::kCount>(outs + r, probs + r * probs_stride, probs_stride, values, stride_bytes, scale_v,
-                                      n_positions, size, r == 0);
-  });
+  for (int first = 0; first < n_positions; first += kMixPositions) {
+    const int n = n_positions - first < kMixPositions ? n_positions - first : kMixPositions;
+    const char* from = values + first * stride_bytes;
+    float scales[kMixPositions];
+    for (int p = 0; p < n; ++p) scales[p] = scale_v * own_scale(from + p * stride_bytes, size);
+    for_row_blocks<kWordRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+      mix_codes<decltype(rows)::kCount>(outs + r, probs + r * probs_stride + first, probs_stride, from, stride_bytes,
+                                        scales, n, size, r == 0);
+    });
+  }
 }
