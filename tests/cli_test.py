@@ -118,6 +118,34 @@ def bench(tmp, model):
     check("avg_ts" in facet("bench", "-m", model, "-p", "4", "-n", "0", "-r", "1", "-o", "csv").stdout, "bench: csv")
 
 
+def conversions(tmp, model):
+    facet("convert", "-m", model, "--to", "q5_0", "--out", tmp + "/c.gguf", code=2, says="q4_0-gguf")
+    facet("convert", "-m", model, "--to", "hf", "--out", tmp + "/c.gguf", code=2, says="folder")
+    facet("convert", "-m", model, "--to", "q4_0-gguf", "--out", tmp + "/c", code=2, says=".gguf")
+    facet("convert", "-m", model, "--to", "hf", "--out", model, code=2, says="itself")
+    facet("convert", "-m", tmp + "/absent", "--to", "hf", "--out", tmp + "/c", code=3, says="absent")
+    facet("convert", "-m", model, "--to", "q4_0-gguf", "--out", tmp + "/c.gguf", code=4, says="--allow-ptq")
+    check(not os.path.exists(tmp + "/c.gguf"), "a refused conversion leaves no file")
+    facet("convert", "-m", model, "--to", "q4_0-gguf", "--out", tmp + "/c.gguf", "--allow-ptq")
+    facet("convert", "-m", tmp + "/c.gguf", "--to", "hf", "--out", tmp + "/c_hf")
+    told = facet("convert", "-m", tmp + "/c_hf", "--to", "q4_0-gguf", "--out", tmp + "/c2.gguf").stdout
+    check("(100.00 %)" in told, f"convert says what was exact: {told!r}")
+    facet("convert", "-m", tmp + "/c2.gguf", "--to", "w4a16", "--out", tmp + "/c_w4")
+    texts = {facet("run", "-m", m, "-p", "hello", "-n", "8", "--temp", "0").stdout for m in (tmp + "/c2.gguf", tmp + "/c_w4")}
+    check(len(texts) == 1 or "" not in texts, "a w4a16 folder runs")
+    check("compressed-tensors" in open(tmp + "/c_w4/config.json").read(), "w4a16 says so in its config")
+    seen = {t["name"]: t for t in json.loads(facet("inspect", "-m", tmp + "/c_hf", "--verify", "--format", "json").stdout)["tensors"]}
+    grid = seen["layers.0.mlp.up_proj.weight"]["grid"]
+    check(grid["name"] == "q4_0" and grid["on_grid"] == grid["groups"], f"inspect --verify finds the grid: {grid}")
+    check(len({t["sha256"] for t in seen.values()}) > 10, "inspect --verify hashes tensors")
+    check("decoded" in facet("inspect", "-m", tmp + "/c.gguf", "--verify").stdout, "inspect --verify as text")
+    damaged = tmp + "/damaged.gguf"
+    data = bytearray(open(tmp + "/c.gguf", "rb").read())
+    data[-40000:-39000] = b"\xff" * 1000
+    open(damaged, "wb").write(data)
+    facet("inspect", "-m", damaged, "--verify", code=4, says="not finite")
+
+
 def use(tmp, model, text):
     first = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "1").stdout
     second = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "2", "-b", "3").stdout
@@ -207,6 +235,7 @@ def main():
         models(tmp, model)
         use(tmp, model, text)
         bench(tmp, model)
+        conversions(tmp, model)
         if HAS_TRAINER:
             train(tmp, model, text)
     finally:

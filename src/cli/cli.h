@@ -39,6 +39,7 @@ void add_data(CLI::App& app, Status& status);
 void add_tokenizer(CLI::App& app, Status& status);
 void add_tokenize(CLI::App& app, Status& status);
 void add_quantize(CLI::App& app, Status& status);
+void add_convert(CLI::App& app, Status& status);
 void add_inspect(CLI::App& app, Status& status);
 void add_synth(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);

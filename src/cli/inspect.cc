@@ -4,7 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "engine/plan.h"
+#include "eval/record.h"
+#include "eval/sha256.h"
+#include "model/verify.h"
 
 namespace facet::cli {
 namespace {
@@ -14,7 +18,8 @@ using Json = nlohmann::ordered_json;
 struct InspectFlags {
   std::string model, format = "text";
   SessionFlags session;
-  bool verbose = false;
+  int threads = 1;
+  bool verbose = false, verify = false;
 };
 
 const char* component_of(const TensorSpec& spec) {
@@ -119,7 +124,78 @@ std::string plan_text(const MemoryPlan& p, const Session& session) {
   return out;
 }
 
+std::string hash_of(const TensorView& t) {
+  Sha256 hash;
+  hash.add(t.bytes);
+  hash.add(std::as_bytes(t.row_scales));
+  return hash.hex();
+}
+
+// Recomputes what a file says of itself and what nobody checked at load: every weight is decoded, and floats are asked
+// which grid they lie on.
+Status run_verify(const InspectFlags& flags) {
+  FACET_ASSIGN(const std::string path, model_path_or_builtin(flags.model));
+  FACET_ASSIGN(const Checkpoint model, load_checkpoint(path));
+  FACET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(path));
+  ThreadPool pool(flags.threads);
+  Progress progress;
+  Json tensors = Json::array();
+  std::string list;
+  std::int64_t n_not_finite = 0;
+  std::string first_bad;
+  const std::vector<TensorSpec> specs = tensor_specs(model.config);
+  for (const TensorSpec& spec : specs) {
+    if (interrupted) return {Code::kCancelled, "interrupted"};
+    progress.show(spec.name);
+    const TensorView& t = model.tensors.at(spec.name);
+    FACET_ASSIGN(const TensorCheck check, check_tensor(model, spec, pool));
+    if (check.n_not_finite > 0 && n_not_finite == 0) first_bad = spec.name;
+    n_not_finite += check.n_not_finite;
+    const std::string hash = hash_of(t), type(info(t.dtype).name);
+    model.release(t.bytes);
+    if (flags.format == "json") {
+      Json one = {{"name", spec.name},
+                  {"type", type},
+                  {"shape", t.shape},
+                  {"sha256", hash},
+                  {"not_finite", check.n_not_finite}};
+      if (!check.grid.name.empty())
+        one["grid"] = {{"name", check.grid.name}, {"groups", check.grid.n_groups}, {"on_grid", check.grid.n_on}};
+      tensors.push_back(std::move(one));
+    } else {
+      const std::string grid =
+          check.grid.name.empty()
+              ? ""
+              : fmt::format("  {:.2f} % on the {} grid", 100.0 * double(check.grid.n_on) / double(check.grid.n_groups),
+                            check.grid.name);
+      list += fmt::format("{:<52} {:>5} {:>18}  {}{}{}\n", spec.name, type, to_string(t.shape), hash.substr(0, 16),
+                          grid, check.n_not_finite > 0 ? fmt::format("  {} NOT FINITE", check.n_not_finite) : "");
+    }
+  }
+  progress.finish();
+  FACET_ASSIGN(const std::string file_hash, model_sha256(path));
+  if (flags.format == "json") {
+    const Json out = {{"model", path},
+                      {"sha256", file_hash},
+                      {"tokens", tokenizer.vocab_size()},
+                      {"metadata", model.metadata},
+                      {"not_finite", n_not_finite},
+                      {"tensors", tensors}};
+    FACET_TRY(write_output("", out.dump(1) + "\n"));
+  } else {
+    for (const auto& [key, value] : model.metadata) list += fmt::format("  {} = {}\n", key, value);
+    FACET_TRY(write_output("", list + fmt::format("{}: {} tensors decoded, {} tokens, sha256 {}\n", path, specs.size(),
+                                                  tokenizer.vocab_size(), file_hash)));
+  }
+  if (n_not_finite == 0) return {};
+  return {Code::kGateFailed,
+          fmt::format("{}: {} weights are not finite, the first in '{}' (a damaged file, or a training "
+                      "that diverged)",
+                      path, n_not_finite, first_bad)};
+}
+
 Status run_inspect(const InspectFlags& flags) {
+  if (flags.verify) return run_verify(flags);
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   FACET_ASSIGN(Model model, Model::load(path));
   ThreadPool pool(1);
@@ -188,6 +264,10 @@ void add_inspect(CLI::App& app, Status& status) {
   session_flags(verb, flags->session);
   option(verb, "--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));
   verb->add_flag("-v,--verbose", flags->verbose, "list every tensor");
+  verb->add_flag(
+      "--verify", flags->verify,
+      "decode every weight, hash every tensor, and tell which grid floats lie on (exit 4 for NaN or infinity)");
+  threads_option(verb, flags->threads);
   verb->callback([flags, &status] { status = run_inspect(*flags); });
 }
 

@@ -27,7 +27,7 @@ Status run_synth(const SynthFlags& flags) {
   std::optional<DType> table_type;
   if (!flags.tables.empty()) {
     table_type = dtype_from_name(flags.tables);
-    if (!table_type || has_row_scales(*table_type))
+    if (!table_type || has_row_scales(*table_type) || is_read_only(*table_type))
       return invalid_argument("--tables " + flags.tables + ": expected q4_0, q4_k, q6_k, q8_0, f16, bf16 or f32");
   }
   const DType float_type = flags.scheme == "f16" || table_type ? DType::kF16 : DType::kBF16;

@@ -1,10 +1,14 @@
 #include "engine/model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
+#include "base/half.h"
 #include "quant/codec.h"
+#include "quant/q4_0.h"
+#include "quant/row_int.h"
 
 namespace facet {
 namespace {
@@ -21,7 +25,7 @@ std::size_t alignment(DType type) {
     case DType::kQ4_K:
     case DType::kQ6_K:
       return alignof(std::uint16_t);
-    default:
+    default:  // codes, and blocks that only decode_rows() reads
       return 1;
   }
 }
@@ -48,7 +52,7 @@ class Model::Binder {
       if (found == m_.checkpoint_.tensors.end())
         return not_found("tensor '" + spec.name + "' is missing; is this the whole model?");
       FACET_TRY(check(spec, found->second));
-      FACET_TRY(place(spec, found->second));
+      FACET_TRY(place(spec, is_grouped(spec, found->second) ? as_blocks(found->second) : found->second));
     }
     if (c_.tied_head) m_.head_ = embedding_as_head_;
     m_.checkpoint_.release(std::as_bytes(m_.ple_table_.row_scales));  // all were checked, few will be used
@@ -89,10 +93,16 @@ class Model::Binder {
     return has_row_scales(t.dtype) ? check_row_scales(spec, t) : Status{};
   }
 
+  // Linears of compressed-tensors: scales for groups of columns, of 32 or a multiple.
+  static bool is_grouped(const TensorSpec& spec, const TensorView& t) {
+    return is_linear(spec.role) && t.dtype == DType::kI4Row && t.groups() > 1 && t.cols() % t.groups() == 0 &&
+           t.cols() / t.groups() % Q4_0Block::kWeights == 0;
+  }
+
   Status check_row_scales(const TensorSpec& spec, const TensorView& t) {
-    const bool grouped = spec.role == Role::kPleTable;
+    const bool table = spec.role == Role::kPleTable;
     const auto rows = static_cast<std::uint64_t>(t.rows()), n = static_cast<std::uint64_t>(t.row_scales.size());
-    if (n != rows && !(grouped && n == rows * static_cast<std::uint64_t>(c_.n_layers())))
+    if (n != rows && !(table && n == rows * static_cast<std::uint64_t>(c_.n_layers())) && !is_grouped(spec, t))
       return corrupt("tensor '" + spec.name + "' has " + std::to_string(n) + " scales for " + std::to_string(rows) +
                      " rows");
     for (float s : t.row_scales)
@@ -105,6 +115,38 @@ class Model::Binder {
     m_.realigned_.push_back(std::make_unique<std::byte[]>(t.bytes.size()));
     std::memcpy(m_.realigned_.back().get(), t.bytes.data(), t.bytes.size());
     return m_.realigned_.back().get();
+  }
+
+  // The same weights in a type that kernels multiply: Q4_0 where all scales are halves, as those of weights nearly
+  // always are, else floats.
+  TensorView as_blocks(const TensorView& t) {
+    const bool halves = std::ranges::all_of(t.row_scales, [](float s) { return to_float(to_half(s)) == s; });
+    TensorView out{halves ? DType::kQ4_0 : DType::kF32, t.shape, {}, {}};
+    const std::size_t from_row = *row_bytes(t.dtype, t.cols()), to_row = *row_bytes(out.dtype, t.cols());
+    m_.realigned_.push_back(std::make_unique<std::byte[]>(static_cast<std::size_t>(t.rows()) * to_row));
+    std::byte* to = m_.realigned_.back().get();
+    out.bytes = {to, static_cast<std::size_t>(t.rows()) * to_row};
+    const std::int64_t group = t.cols() / t.groups();
+    std::array<std::int8_t, Q4_0Block::kWeights> codes;
+    std::vector<float> values(static_cast<std::size_t>(t.cols()));
+    for (std::int64_t r = 0; r < t.rows(); ++r, to += to_row) {
+      if (!halves) {
+        decode_row(t, r, values);
+        std::memcpy(to, values.data(), to_row);
+        continue;
+      }
+      for (std::int64_t c = 0; c < t.cols(); c += Q4_0Block::kWeights) {
+        constexpr int kHalf = Q4_0Block::kWeights / 2;
+        unpack_codes(t.bytes.subspan(static_cast<std::size_t>(r) * from_row + static_cast<std::size_t>(c / 2), kHalf),
+                     4, codes);
+        Q4_0Block block{to_half(t.row_scales[static_cast<std::size_t>(r * t.groups() + c / group)]), {}};
+        for (int i = 0; i < kHalf; ++i)
+          block.codes[i] = static_cast<std::uint8_t>((codes[i] + 8) | (codes[i + kHalf] + 8) << 4);
+        std::memcpy(to + c / Q4_0Block::kWeights * static_cast<std::int64_t>(sizeof block), &block, sizeof block);
+      }
+    }
+    m_.checkpoint_.release(t.bytes);
+    return out;
   }
 
   // Matrix `expert` of a stack, or the whole of an ordinary weight.

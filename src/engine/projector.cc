@@ -5,9 +5,12 @@
 
 #include "base/check.h"
 #include "engine/parallel.h"
+#include "quant/codec.h"
 
 namespace facet {
 namespace {
+
+constexpr int kDecodedRows = 8;
 
 std::size_t input_bytes(InputForm::Kind kind, int k) {
   switch (kind) {
@@ -157,6 +160,30 @@ void Projector::multiply(const Product& p, const void* x, InputForm form, int ro
       return scaled(i8 ? k.matmul_i8_i4 : k.matmul_f32_i4);
     case DType::kI2Row:
       return scaled(i8 ? k.matmul_i8_i2 : k.matmul_f32_i2);
+    case DType::kQ4_1:
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ2_K:
+    case DType::kQ3_K:
+    case DType::kQ5_K:
+      return multiply_decoded(p, static_cast<const float*>(x), row_begin, row_end);
+  }
+}
+
+// Types without kernels: a few rows at a time as floats.
+void Projector::multiply_decoded(const Product& p, const float* x, int row_begin, int row_end) const {
+  const Linear& w = p.weight;
+  const std::size_t stride = *row_bytes(w.dtype, w.cols);
+  thread_local std::vector<float> decoded;  // grows to its size in the first product of a thread
+  decoded.resize(static_cast<std::size_t>(kDecodedRows) * static_cast<std::size_t>(w.cols));
+  for (int r = row_begin; r < row_end; r += kDecodedRows) {
+    const int n = std::min(kDecodedRows, row_end - r);
+    const TensorView rows{w.dtype,
+                          {n, w.cols},
+                          {w.data + stride * static_cast<std::size_t>(r), stride * static_cast<std::size_t>(n)},
+                          {}};
+    decode_rows(rows, 0, n, std::span(decoded).first(static_cast<std::size_t>(n) * static_cast<std::size_t>(w.cols)));
+    kernels_.matmul_f32_f32(p.y + r, w.rows, x, decoded.data(), n_, 0, n, k_);
   }
 }
 

@@ -59,6 +59,7 @@ class Projector {
   const void* input_as(InputForm form);
   void run_together(std::span<const Product> products, InputForm form);
   void multiply(const Product& p, const void* x, InputForm form, int row_begin, int row_end) const;
+  void multiply_decoded(const Product& p, const float* x, int row_begin, int row_end) const;
   void clamp_output(const Product& p, int row_begin, int row_end) const;
 
   ThreadPool& pool_;

@@ -1,6 +1,9 @@
 // The engine on block-quantized and mobile weights.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
+#include "base/half.h"
 #include "engine/engine_testing.h"
 #include "quant/static_int8.h"
 
@@ -63,6 +66,61 @@ TEST(QuantizedSession, LongBlocksInTablesAndMatrices) {
       EXPECT_GT(error, 1e-3) << info(type).name;
     }
   }
+}
+
+// Types that only other people's files hold: multiplied as the floats they decode to.
+TEST(QuantizedSession, BlocksWithoutKernels) {
+  const GemmaConfig config = tiny_e(128);
+  const std::vector<int> tokens = random_tokens(config, 12);
+  // Where a block's halves lie: its scale and, perhaps, the unit of its minima.
+  const std::map<DType, std::vector<int>> halves{{DType::kQ4_1, {0, 2}}, {DType::kQ5_0, {0}},
+                                                 {DType::kQ5_1, {0, 2}}, {DType::kQ2_K, {80, 82}},
+                                                 {DType::kQ3_K, {108}},  {DType::kQ5_K, {0, 2}}};
+  for (const auto& [type, places] : halves) {
+    Checkpoint c = calm_random_checkpoint(config, 11);
+    Rng rng(17);
+    for (const TensorSpec& spec : tensor_specs(config)) {
+      if (!spec.is_matrix || spec.role == Role::kRouter) continue;
+      Tensor t = Tensor::zeros(type, spec.shape);
+      for (std::byte& b : t.bytes) b = static_cast<std::byte>(rng.below(256));
+      const auto size = static_cast<std::size_t>(info(type).block_bytes);
+      for (std::size_t at = 0; at < t.bytes.size(); at += size)
+        for (int place : places) {
+          const Half h = to_half((place % 4 == 2 ? 2e-4f : 2e-3f) * rng.normal());
+          std::memcpy(t.bytes.data() + at + static_cast<std::size_t>(place), &h, sizeof h);
+        }
+      c.set(spec.name, std::move(t));
+    }
+    const Model model = *Model::bind(c);
+    const std::vector<double> expected = reference_logits(c, tokens);
+    FACET_FOR_EACH_ISA(kernels)
+    EXPECT_LT(relative_rms(engine_logits(model, tokens, {}, *kernels), expected), 2e-5) << info(type).name;
+  }
+}
+
+// Linears with a scale for each group of columns become blocks where the scales are halves, floats where not.
+TEST(QuantizedSession, GroupsOfColumns) {
+  const GemmaConfig config = tiny_k_eq_v_dense(64);
+  const std::vector<int> tokens = random_tokens(config, 20);
+  for (int group : {32, 64})
+    for (bool halves : {true, false}) {
+      Checkpoint c = calm_random_checkpoint(config, 14);
+      for (const TensorSpec& spec : tensor_specs(config)) {
+        if (!is_linear(spec.role)) continue;
+        const Tensor values = decode(c.tensors.at(spec.name));
+        std::vector<float> scales;
+        for (std::size_t at = 0; at < values.floats().size(); at += static_cast<std::size_t>(group)) {
+          const float scale = absmax_group_scale(values.floats().subspan(at, static_cast<std::size_t>(group)), 4);
+          scales.push_back(halves ? to_float(to_half(scale)) : scale);
+        }
+        c.set(spec.name, *encode_rows(DType::kI4Row, spec.shape, values.floats(), scales));
+      }
+      const Model model = *Model::bind(c);
+      EXPECT_EQ(model.layers()[0].q.dtype, halves ? DType::kQ4_0 : DType::kF32);
+      const std::vector<double> expected = reference_logits(c, tokens);
+      FACET_FOR_EACH_ISA(kernels)
+      EXPECT_LT(relative_rms(engine_logits(model, tokens, {.float_activations = true}, *kernels), expected), 2e-5);
+    }
 }
 
 // Each product of the integer path by itself, where nothing is chaotic: what was observed going in, through the

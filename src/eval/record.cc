@@ -1,7 +1,6 @@
 #include "eval/record.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/mapped_file.h"
+#include "eval/sha256.h"
 
 namespace facet {
 namespace {
@@ -187,20 +187,12 @@ std::string to_text(const EvalRecord& r) {
 
 Result<std::string> model_sha256(const std::string& path) {
   FACET_ASSIGN(std::vector<fs::path> files, model_files(path, {".safetensors"}));
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
-    return internal_error("SHA-256 is unavailable");
+  Sha256 hash;
   for (const fs::path& file : files) {
     FACET_ASSIGN(MappedFile mapped, MappedFile::open(file.string()));
-    if (EVP_DigestUpdate(context.get(), mapped.bytes().data(), mapped.bytes().size()) != 1)
-      return internal_error("SHA-256 failed");
+    hash.add(mapped.bytes());
   }
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_DigestFinal_ex(context.get(), digest, &size) != 1) return internal_error("SHA-256 failed");
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return hash.hex();
 }
 
 Result<std::uint64_t> model_file_bytes(const std::string& path) {

@@ -19,6 +19,12 @@ std::uintptr_t alignment_of(DType dtype) {
     case DType::kQ4_0:
     case DType::kQ4_K:
     case DType::kQ6_K:
+    case DType::kQ4_1:
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ2_K:
+    case DType::kQ3_K:
+    case DType::kQ5_K:
       return 2;
     case DType::kI8Row:
     case DType::kI4Row:

@@ -13,6 +13,7 @@
 #include "model/generation_config.h"
 #include "model/hf_names.h"
 #include "model/mobile_config.h"
+#include "model/packed_config.h"
 #include "model/scheme.h"
 #include "model/tensor_check.h"
 #include "quant/codec.h"
@@ -27,8 +28,9 @@ constexpr std::size_t kMaxConfigBytes = std::size_t{16} << 20;
 // One folder being turned into a checkpoint.  Remembers which stored names were used, so that leftovers can be named.
 class Loader {
  public:
-  Loader(std::string folder, const SafetensorsFile& file, const std::optional<MobileConfig>& mobile, Checkpoint& out)
-      : folder_(std::move(folder)), file_(file), mobile_(mobile), out_(out) {}
+  Loader(std::string folder, const SafetensorsFile& file, const std::optional<MobileConfig>& mobile, bool packed,
+         Checkpoint& out)
+      : folder_(std::move(folder)), file_(file), mobile_(mobile), packed_(packed), out_(out) {}
 
   Status load() {
     for (const SafetensorsTensor& t : file_.tensors)
@@ -60,8 +62,10 @@ class Loader {
     return found->second;
   }
   static bool is_table(const TensorSpec& spec) { return spec.role == Role::kEmbedding || spec.role == Role::kPleTable; }
-  // The stored tensor of a spec, under its float name or that of mobile codes.
+  // The stored tensor of a spec, under its float name or that of mobile or packed codes.
   const SafetensorsTensor* find(const TensorSpec& spec) {
+    if (packed_ && is_linear(spec.role))
+      if (const SafetensorsTensor* t = find(module_name(spec) + kPackedTail)) return t;
     if (mobile_) {
       std::string codes = module_name(spec) + (is_table(spec) ? ".embedding_quantized" : ".weight");
       if (const SafetensorsTensor* t = find(codes)) return t;
@@ -112,6 +116,7 @@ class Loader {
 
   Status load_tensor(const TensorSpec& spec) {
     const SafetensorsTensor& t = *find(spec);
+    if (t.name.ends_with(kPackedTail)) return load_packed(spec, t);
     if (mobile_ && is_linear(spec.role)) FACET_TRY(load_activation_scales(module_name(spec)));
     if (t.type == SafetensorsType::kU8 || t.type == SafetensorsType::kI8) {
       if (!mobile_) return bad(t, fmt::format("is {}, but config.json has no quantization_config", name_of(t.type)));
@@ -165,6 +170,39 @@ class Loader {
     return {};
   }
 
+  // compressed-tensors: eight codes to an I32, which as bytes are those of kI4Row; groups of columns by the scales.
+  Status load_packed(const TensorSpec& spec, const SafetensorsTensor& t) {
+    const std::int64_t rows = spec.shape.front(), cols = spec.shape.back();
+    if (spec.shape.size() != 2 || t.type != SafetensorsType::kI32 || t.shape != Shape{rows, (cols + 7) / 8})
+      return bad(t, fmt::format("is {} {}, expected I32 {} for {}", name_of(t.type), to_string(t.shape),
+                                to_string({rows, (cols + 7) / 8}), to_string(spec.shape)));
+    const std::string scale_name = module_name(spec) + ".weight_scale",
+                      shape_name = module_name(spec) + ".weight_shape";
+    const SafetensorsTensor *s = find(scale_name), *shape = find(shape_name);
+    if (!s) return not_found(missing_tensor(folder_, scale_name, 1));
+    if (!shape) return not_found(missing_tensor(folder_, shape_name, 1));
+    std::int64_t stated[2] = {};
+    if (shape->type != SafetensorsType::kI64 || shape->bytes.size() != sizeof stated)
+      return bad(*shape, fmt::format("is {} {}, expected I64 2", name_of(shape->type), to_string(shape->shape)));
+    std::memcpy(stated, shape->bytes.data(), sizeof stated);
+    if (stated[0] != rows || stated[1] != cols)
+      return bad(*shape, fmt::format("says {}x{}, the config wants {}", stated[0], stated[1], to_string(spec.shape)));
+    const std::int64_t groups = s->shape.size() == 2 ? s->shape[1] : 0;
+    if (!dtype_of(s->type) || s->shape != Shape{rows, groups} || groups <= 0 || cols % groups != 0 ||
+        cols / groups % 32 != 0)
+      return bad(*s, fmt::format("is {} {}, expected floats for {} rows and groups of 32 columns or a multiple",
+                                 name_of(s->type), to_string(s->shape), rows));
+    FACET_ASSIGN(StoredTensor stored, file_.tensor(s->name));
+    auto scales = std::make_shared<std::vector<float>>(static_cast<std::size_t>(rows * groups));
+    decode_rows(stored.view, 0, rows, *scales);
+    for (std::size_t i = 0; i < scales->size(); ++i)
+      if (!std::isfinite((*scales)[i])) return bad(*s, fmt::format("has {} at {}", (*scales)[i], i));
+    out_.release(s->bytes);
+    out_.tensors[spec.name] = {DType::kI4Row, spec.shape, t.bytes, *scales};
+    out_.owners.push_back(std::move(scales));
+    return {};
+  }
+
   Status load_activation_scales(const std::string& module) {
     ActivationScales a;
     FACET_TRY(load_scale(module + ".input_activation_scale", a.input));
@@ -200,7 +238,9 @@ class Loader {
 
   std::string folder_;
   const SafetensorsFile& file_;
+  static constexpr const char* kPackedTail = ".weight_packed";
   const std::optional<MobileConfig>& mobile_;
+  const bool packed_;
   Checkpoint& out_;
   std::map<std::string, const SafetensorsTensor*> stored_;  // by canonical name
   std::set<std::string> used_;
@@ -215,7 +255,10 @@ Result<Checkpoint> load_hf(const std::string& folder) {
   auto config = parse_hf_config(text);
   if (!config.ok()) return config.status().with_prefix(folder);
   out.config = std::move(*config);
-  auto mobile = MobileConfig::find(text);
+  const Result<bool> packed = is_packed(text);
+  if (!packed.ok()) return packed.status().with_prefix(folder);
+  Result<std::optional<MobileConfig>> mobile = std::optional<MobileConfig>();
+  if (!*packed) mobile = MobileConfig::find(text);
   if (!mobile.ok()) return mobile.status().with_prefix(folder);
   const std::string generation = (root / "generation_config.json").string();
   if (std::error_code error; fs::exists(generation, error)) {
@@ -225,7 +268,7 @@ Result<Checkpoint> load_hf(const std::string& folder) {
   FACET_ASSIGN(SafetensorsFile file, read_safetensors_folder(folder));
   for (const SafetensorsFile::Shard& shard : file.files)
     if (shard.mapping) out.files.push_back(shard.mapping);
-  FACET_TRY(Loader(folder, file, *mobile, out).load());
+  FACET_TRY(Loader(folder, file, *mobile, *packed, out).load());
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "model/checkpoint.h"
 #include "model/generation_config.h"
 #include "model/mobile_config.h"
+#include "model/packed_config.h"
 #include "quant/codec.h"
 
 namespace facet {
@@ -23,7 +24,10 @@ struct Contents {
   std::map<std::string, SafetensorsItem> items;
   std::map<std::string, const TensorSpec*> streamed;  // items without bytes
   std::deque<float> scalars;                          // a deque: items view them, so they must not move
-  std::map<std::string, int> bits;                    // by full module name; empty for a float checkpoint
+  std::map<std::string, int> bits;                    // of mobile modules, by full name
+  std::deque<std::vector<std::byte>> made;            // what items view that no tensor holds
+  int packed_group = 0;                               // group_of_packed()
+  std::vector<std::string> not_packed;                // linears, by full name
 
   void add(const std::string& name, SafetensorsType type, Shape shape, std::span<const std::byte> bytes,
            const TensorSpec* spec = nullptr) {
@@ -51,9 +55,53 @@ void add_rows(const std::string& module, bool is_table, const TensorSpec& spec, 
   out.bits[module] = bits_of(view.dtype);
 }
 
+// Columns to a scale of packed linears, 0 where there are none.  A linear of so few columns that it has one group is
+// told from a mobile row by the others.
+int group_of_packed(const Checkpoint& c, const std::vector<TensorSpec>& specs) {
+  for (const TensorSpec& spec : specs) {
+    const TensorView& view = c.tensors.at(spec.name);
+    if (is_linear(spec.role) && view.dtype == DType::kI4Row && view.groups() > 1)
+      return static_cast<int>(view.cols() / view.groups());
+  }
+  return 0;
+}
+
+// Scales in the narrowest type that holds them all: that of the released files where it does.
+std::pair<SafetensorsType, std::vector<std::byte>> narrowed(std::span<const float> scales) {
+  for (auto [dtype, type] : {std::pair{DType::kBF16, SafetensorsType::kBF16}, {DType::kF16, SafetensorsType::kF16}}) {
+    Result<Tensor> narrow = encode(dtype, {static_cast<std::int64_t>(scales.size())}, scales);
+    if (narrow.ok() && std::ranges::equal(decode(narrow->view()).floats(), scales))
+      return {type, std::move(narrow->bytes)};
+  }
+  const auto bytes = std::as_bytes(scales);
+  return {SafetensorsType::kF32, {bytes.begin(), bytes.end()}};
+}
+
+Status add_packed(const std::string& module, const TensorSpec& spec, const TensorView& view, Contents& out) {
+  const std::int64_t rows = view.rows(), cols = view.cols(), group = cols / view.groups();
+  if (spec.shape.size() != 2 || cols % 8 != 0)
+    return unsupported(fmt::format("tensor '{}' is {}: compressed-tensors packs matrices of whole words", spec.name,
+                                   to_string(spec.shape)));
+  if (out.packed_group != group)
+    return unsupported(fmt::format("tensor '{}' has groups of {} columns, others of {}: one group size to a folder",
+                                   spec.name, group, out.packed_group));
+  out.add(module + ".weight_packed", SafetensorsType::kI32, {rows, cols / 8}, view.bytes, &spec);
+  auto [type, scales] = narrowed(view.row_scales);
+  out.made.push_back(std::move(scales));
+  out.add(module + ".weight_scale", type, {rows, view.groups()}, out.made.back());
+  const std::int64_t shape[] = {rows, cols};
+  const auto bytes = std::as_bytes(std::span(shape));
+  out.made.emplace_back(bytes.begin(), bytes.end());
+  out.add(module + ".weight_shape", SafetensorsType::kI64, {2}, out.made.back());
+  return {};
+}
+
 Status add_tensor(const Checkpoint& c, const TensorSpec& spec, Contents& out) {
   const TensorView& view = c.tensors.at(spec.name);
   const std::string module = full_module_name(spec);
+  if (out.packed_group != 0 && is_linear(spec.role) && view.dtype == DType::kI4Row)
+    return add_packed(module, spec, view, out);
+  if (is_linear(spec.role)) out.not_packed.push_back(module);
   const bool rows = has_row_scales(view.dtype);
   if (rows) {
     add_rows(module, spec.role == Role::kEmbedding || spec.role == Role::kPleTable, spec, view, out);
@@ -81,7 +129,11 @@ bool repeats_head(const Checkpoint& c) {
 // specs: tensor_specs(c.config); the result points into it.
 Result<Contents> contents_of(const Checkpoint& c, const std::vector<TensorSpec>& specs) {
   Contents out;
+  out.packed_group = group_of_packed(c, specs);
   for (const TensorSpec& spec : specs) FACET_TRY(add_tensor(c, spec, out));
+  if (out.packed_group != 0 && !out.bits.empty())
+    return unsupported(fmt::format("module '{}' has one scale per row, others have groups: no folder holds both",
+                                   out.bits.begin()->first));
   if (repeats_head(c)) {
     auto embedding = std::find_if(specs.begin(), specs.end(), [](const auto& s) { return s.role == Role::kEmbedding; });
     add_rows("lm_head", /*is_table=*/false, *embedding, c.tensors.at(embedding->name), out);
@@ -108,6 +160,13 @@ std::string tokenizer_config(const Tokenizer& tokenizer) {
                               {"mask_token", v.pieces[v.mask]},
                               {"clean_up_tokenization_spaces", false}};
   return j.dump(2) + "\n";
+}
+
+std::string quantization_config(const Contents& contents) {
+  if (contents.packed_group == 0) return contents.bits.empty() ? "" : to_quantization_config(contents.bits);
+  std::vector<std::string> ignored = contents.not_packed;
+  if (std::ranges::find(ignored, "lm_head") == ignored.end()) ignored.push_back("lm_head");  // a linear, tied or not
+  return to_packed_config(contents.packed_group, ignored);
 }
 
 Status write_tensors(SafetensorsWriter& out, const std::string& path, const Checkpoint& c, const Contents& contents,
@@ -149,7 +208,7 @@ Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const To
       {"generation_config.json", to_generation_config(stored)},
       {"tokenizer.json", tokenizer.to_json()},
       {"tokenizer_config.json", tokenizer_config(tokenizer)},
-      {"config.json", to_hf_config(stored, contents.bits.empty() ? "" : to_quantization_config(contents.bits))}};
+      {"config.json", to_hf_config(stored, quantization_config(contents))}};
   // Everything is written before anything gets its final name, and config.json gets it last: a folder without one is no
   // model, so a save that stops half-way is never taken for whole, and leaves an older one as it was for as long as it
   // can.

@@ -58,9 +58,10 @@ Result<std::optional<MobileConfig>> MobileConfig::find(std::string_view text) {
     return std::optional<MobileConfig>();
   const ordered_json& q = *found;
   if (q.at("quant_method") != "gemma")
-    return unsupported("config.json: quant_method is " + printable(q.at("quant_method").dump()) +
-                       ", Facet reads \"gemma\" (the mobile format) and folders without one; take the bf16 or the GGUF "
-                       "release of this model");
+    return unsupported(
+        "config.json: quant_method is " + printable(q.at("quant_method").dump()) +
+        ", Facet reads \"gemma\" (the mobile format), \"compressed-tensors\" (w4a16) and folders without "
+        "one; take the bf16 or the GGUF release of this model");
   MobileConfig out;
   std::size_t bytes_left = kMaxPatternBytes;
   if (q.contains("num_bits")) FACET_TRY(read_bits(q, "quantization_config").status());

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "quant/blocks.h"
+#include "quant/ggml_blocks.h"
 #include "quant/q4_0.h"
 #include "quant/q4_k.h"
 #include "quant/q6_k.h"
@@ -93,6 +94,18 @@ void decode_rows(const TensorView& t, std::int64_t row, std::int64_t n, std::spa
       return decode_blocks<Q4_KBlock>(bytes, out);
     case DType::kQ6_K:
       return decode_blocks<Q6_KBlock>(bytes, out);
+    case DType::kQ4_1:
+      return decode_blocks<Q4_1Block>(bytes, out);
+    case DType::kQ5_0:
+      return decode_blocks<Q5_0Block>(bytes, out);
+    case DType::kQ5_1:
+      return decode_blocks<Q5_1Block>(bytes, out);
+    case DType::kQ2_K:
+      return decode_blocks<Q2_KBlock>(bytes, out);
+    case DType::kQ3_K:
+      return decode_blocks<Q3_KBlock>(bytes, out);
+    case DType::kQ5_K:
+      return decode_blocks<Q5_KBlock>(bytes, out);
     case DType::kI8Row:
     case DType::kI4Row:
     case DType::kI2Row:
@@ -129,6 +142,7 @@ Result<Tensor> encode(DType type, const Shape& shape, std::span<const float> val
   FACET_TRY(check_shape(type, shape, values.size()));
   if (has_row_scales(type))
     return invalid_argument(std::string(info(type).name) + ": needs row scales; use encode_rows");
+  if (is_read_only(type)) return unsupported(std::string(info(type).name) + ": is read, not written");
   const float limit = type == DType::kF16 ? kF16Max : type == DType::kBF16 ? kBF16Max : kMaxFinite;
   FACET_TRY(check_block_weights(values, limit, info(type).name.data()));
   Tensor out = Tensor::zeros(type, shape);

@@ -18,8 +18,8 @@ inline void decode_row(const TensorView& tensor, std::int64_t row, std::span<flo
 Tensor decode(const TensorView& tensor);
 
 // Encodes f32 `values` (shape's element count) by the type's plain rule: floats RNE; Q8_0 and Q4_0 by ggml's rule; Q4_K
-// and Q6_K by q4_k.h and q6_k.h.  Not for the row types, which need scales: see encode_rows.  kCorrupt names the first
-// non-finite element.
+// and Q6_K by q4_k.h and q6_k.h.  Not for the row types, which need scales: see encode_rows.  kUnsupported:
+// is_read_only(type).  kCorrupt names the first non-finite element.
 Result<Tensor> encode(DType type, const Shape& shape, std::span<const float> values);
 // Row types: row_scales has rows * groups values; cols divisible by groups.
 Result<Tensor> encode_rows(DType type, const Shape& shape, std::span<const float> values,

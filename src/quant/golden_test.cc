@@ -35,6 +35,18 @@ TEST(Golden, Q4_K) {
   EXPECT_EQ(std::memcmp(back.bytes.data(), weights.data(), weights.size() * sizeof(float)), 0);
 }
 
+TEST(Golden, BlocksThatAreOnlyRead) {
+  for (DType type : {DType::kQ4_1, DType::kQ5_0, DType::kQ5_1, DType::kQ2_K, DType::kQ3_K, DType::kQ5_K}) {
+    const std::string name(info(type).name);
+    const auto weights = read<float>("ggml_blocks/" + name + ".f32");
+    const auto blocks = read<std::byte>("ggml_blocks/" + name + ".blocks");
+    ASSERT_EQ(weights.size(), 6u * info(type).block) << name;
+    const Tensor back = decode({type, {static_cast<std::int64_t>(weights.size())}, blocks, {}});
+    for (std::size_t i = 0; i < weights.size(); ++i) ASSERT_EQ(back.floats()[i], weights[i]) << name << " " << i;
+    EXPECT_EQ(encode(type, {static_cast<std::int64_t>(weights.size())}, weights).status().code(), Code::kUnsupported);
+  }
+}
+
 TEST(Golden, MobileRows) {
   const auto weights = read<float>("mobile/weights.f32"), scales = read<float>("mobile/scales.f32");
   ASSERT_EQ(weights.size(), 12 * 37u);

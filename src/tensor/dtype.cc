@@ -7,13 +7,19 @@
 namespace facet {
 namespace {
 
-constexpr std::array<DTypeInfo, 10> kInfo{{{"f32", 1, 4},
+constexpr std::array<DTypeInfo, 16> kInfo{{{"f32", 1, 4},
                                            {"f16", 1, 2},
                                            {"bf16", 1, 2},
                                            {"q8_0", 32, 34},
                                            {"q4_0", 32, 18},
                                            {"q4_k", 256, 144},
                                            {"q6_k", 256, 210},
+                                           {"q4_1", 32, 20},
+                                           {"q5_0", 32, 22},
+                                           {"q5_1", 32, 24},
+                                           {"q2_k", 256, 84},
+                                           {"q3_k", 256, 110},
+                                           {"q5_k", 256, 176},
                                            {"int8", 1, 1},
                                            {"int4", 2, 1},
                                            {"int2", 4, 1}}};

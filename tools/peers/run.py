@@ -60,11 +60,13 @@ class Bench:
         self.facet, self.models, self.rounds, self.log = facet, models, rounds, []
 
     def model(self, preset, scheme):
-        path = os.path.join(self.models, f"{preset}-{scheme}" + (".gguf" if scheme == "q4_0" else ""))
+        """Of random weights; Q4_0 with Q6_K tables, as Google's and llama-quantize's files have them."""
+        blocks = scheme == "q4_0"
+        path = os.path.join(self.models, f"{preset}-q4_0-q6_k.gguf" if blocks else f"{preset}-{scheme}")
         if not os.path.exists(path):
             os.makedirs(self.models, exist_ok=True)
-            subprocess.run([self.facet, "synth", "--preset", preset, "--scheme", scheme, "--seed", "1", "--out", path],
-                           check=True, stderr=subprocess.DEVNULL)
+            subprocess.run([self.facet, "synth", "--preset", preset, "--scheme", scheme, *(("--tables", "q6_k") if blocks else ()),
+                            "--seed", "1", "--out", path], check=True, stderr=subprocess.DEVNULL)
         return path
 
     def ours(self, model, prompt, generate, depth=0, isa=None, extra=()):

@@ -20,10 +20,12 @@ constexpr GgmlTypeInfo kTypes[] = {
 };
 constexpr std::uint32_t kRetired[] = {4, 5, 31, 32, 33, 36, 37, 38};
 
-constexpr std::pair<GgmlType, DType> kDecoded[] = {{GgmlType::kF32, DType::kF32},   {GgmlType::kF16, DType::kF16},
-                                                   {GgmlType::kBF16, DType::kBF16}, {GgmlType::kQ8_0, DType::kQ8_0},
-                                                   {GgmlType::kQ4_0, DType::kQ4_0}, {GgmlType::kQ4_K, DType::kQ4_K},
-                                                   {GgmlType::kQ6_K, DType::kQ6_K}};
+constexpr std::pair<GgmlType, DType> kDecoded[] = {
+    {GgmlType::kF32, DType::kF32},   {GgmlType::kF16, DType::kF16},   {GgmlType::kBF16, DType::kBF16},
+    {GgmlType::kQ8_0, DType::kQ8_0}, {GgmlType::kQ4_0, DType::kQ4_0}, {GgmlType::kQ4_K, DType::kQ4_K},
+    {GgmlType::kQ6_K, DType::kQ6_K}, {GgmlType::kQ4_1, DType::kQ4_1}, {GgmlType::kQ5_0, DType::kQ5_0},
+    {GgmlType::kQ5_1, DType::kQ5_1}, {GgmlType::kQ2_K, DType::kQ2_K}, {GgmlType::kQ3_K, DType::kQ3_K},
+    {GgmlType::kQ5_K, DType::kQ5_K}};
 
 }  // namespace
 

@@ -9,9 +9,23 @@
 
 namespace facet {
 
-// The types that Facet reads as numbers and writes.  Others are known by size only (ggml_type_info), so that any file
+// The types that Facet reads as numbers.  Others are known by size only (ggml_type_info), so that any file
 // can be listed; any id of that table may be cast to this type.
-enum class GgmlType : std::uint32_t { kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kQ4_K = 12, kQ6_K = 14, kBF16 = 30 };
+enum class GgmlType : std::uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ2_K = 10,
+  kQ3_K = 11,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kBF16 = 30
+};
 
 struct GgmlTypeInfo {
   std::uint32_t id;

@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Facet against transformers, compressed-tensors and gguf, both ways; run by tools/reference/run in its own environment.
+
+usage: models.py golden            random tiny models of transformers' own making, with their logits: tests/golden/hf/
+       models.py check FACET WORK WRITE_RANDOM_MODEL      what we write, they load; what they write, we load; values compared
+"""
+import importlib.metadata
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "hf"
+POSITIONS = 24
+torch.manual_seed(20261126)
+torch.set_num_threads(1)
+
+
+def config_of(kind):
+    """The shapes that releases have, small: sliding windows that wrap, sharing layers, per-layer inputs, experts."""
+    from transformers import Gemma4TextConfig
+    sliding, full = "sliding_attention", "full_attention"
+    common = dict(vocab_size=256, vocab_size_per_layer_input=256, hidden_size=32, intermediate_size=48, num_attention_heads=4,
+                  num_key_value_heads=2, head_dim=16, global_head_dim=32, sliding_window=8, max_position_embeddings=512,
+                  final_logit_softcapping=30.0, tie_word_embeddings=True, hidden_size_per_layer_input=0, num_kv_shared_layers=0,
+                  rope_parameters={sliding: {"rope_type": "default", "rope_theta": 10000.0},
+                                   full: {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1000000.0}})
+    kinds = {
+        "e": dict(layer_types=[sliding, sliding, full] * 2 + [sliding, full], num_kv_shared_layers=4, use_double_wide_mlp=True,
+                  hidden_size_per_layer_input=16),
+        "k_eq_v": dict(layer_types=[sliding] * 5 + [full], attention_k_eq_v=True, num_global_key_value_heads=1),
+        "moe": dict(layer_types=[sliding, sliding, full], attention_k_eq_v=True, num_global_key_value_heads=1, enable_moe_block=True,
+                    num_experts=8, top_k_experts=2, moe_intermediate_size=16),
+    }
+    config = {**common, **kinds[kind]}
+    return Gemma4TextConfig(num_hidden_layers=len(config["layer_types"]), **config)
+
+
+def randomize(model):
+    """Ranges a trained model has: norms around 1, small sums of values, spread router logits, scalars off 1."""
+    generator = torch.Generator().manual_seed(7)
+    draw = lambda t, mean, deviation: t.copy_(mean + deviation * torch.randn(t.shape, generator=generator))
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim >= 2 and "router" not in name:
+                draw(p, 0, 1.0 if "embed" in name else p.shape[-1] ** -0.5)
+            elif "router.proj" in name:
+                draw(p, 0, 1.0)
+            elif name.endswith("q_norm.weight") or name.endswith("k_norm.weight"):
+                draw(p, 0.4, 0.05)
+            else:
+                draw(p, 1.0, 0.1)
+        for name, b in model.named_buffers():
+            if name.endswith("layer_scalar"):
+                draw(b, 0.9, 0.05)
+
+
+def logits_of(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0].float().numpy()
+
+
+def token_ids(n, vocabulary):
+    rng = np.random.default_rng(5)
+    return [2] + [int(v) for v in rng.integers(5, vocabulary, n - 1)]
+
+
+def golden():
+    from transformers import Gemma4ForCausalLM
+    for kind in ("e", "k_eq_v", "moe"):
+        folder = GOLDEN / kind
+        shutil.rmtree(folder, ignore_errors=True)
+        model = Gemma4ForCausalLM(config_of(kind)).eval()
+        randomize(model)
+        model = model.to(torch.bfloat16)
+        model.save_pretrained(folder)
+        model = model.float()
+        ids = token_ids(POSITIONS, 256)
+        logits_of(model, ids).astype("<f4").tofile(folder / "logits.f32")
+        (folder / "ids.txt").write_text(" ".join(map(str, ids)) + "\n")
+        for extra in folder.glob("generation_config.json"):
+            extra.unlink()
+    made_with = {p: importlib.metadata.version(p) for p in ("transformers", "torch", "safetensors")}
+    (GOLDEN / "provenance.json").write_text(json.dumps({"made_by": "tools/reference/models.py golden", **made_with}, indent=1) + "\n")
+
+
+failures = []
+
+
+def expect(condition, what):
+    print(("ok    " if condition else "WRONG ") + what, flush=True)
+    if not condition:
+        failures.append(what)
+
+
+def relative(a, b):
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
+    return float(np.sqrt(((a - b) ** 2).sum() / (b ** 2).sum()))
+
+
+class Checker:
+    def __init__(self, facet, work, write_random_model):
+        self.facet_binary, self.work, self.writer = facet, pathlib.Path(work), write_random_model
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        self.ids = token_ids(40, 380)
+        (self.work / "ids.txt").write_text(" ".join(map(str, self.ids)))
+        text = " ".join("abcdefghijklmnopqrstuvwxyz"[i % 26] * (i % 7 + 1) for i in range(4000))
+        (self.work / "text.txt").write_text(text)
+
+    def facet(self, *args):
+        subprocess.run([self.facet_binary, *map(str, args)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def logits(self, model, *flags):
+        out = self.work / "logits.json"
+        self.facet("logits", "-m", model, "--tokens", self.work / "ids.txt", "--out", out, *flags)
+        return [row["logits"] for row in json.load(open(out))]
+
+    def values(self, folder):
+        """Every float tensor of a folder that Facet wrote as hf."""
+        return load_file(folder / "model.safetensors")
+
+    def floats(self, kind):
+        from transformers import AutoModelForCausalLM
+        folder = self.work / kind
+        subprocess.run([self.writer, str(folder), kind], check=True)
+        theirs = logits_of(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), self.ids)
+        error = relative(self.logits(folder), theirs)
+        expect(error < 2e-4, f"{kind}: transformers loads our float folder; logits differ by {error:.1e} relative RMS (2e-4)")
+
+    def mobile(self, kind):
+        from transformers import AutoModelForCausalLM
+        folder = self.work / f"{kind}_mobile"
+        self.facet("quantize", "-m", self.work / kind, "--scheme", "mobile", "--method", "rtn", "--text", self.work / "text.txt",
+                   "-c", 32, "--windows", 8, "--out", folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        # Weights first, exactly: their unpacking against ours.
+        decoded = self.work / f"{kind}_mobile_floats"
+        self.facet("convert", "-m", folder, "--to", "hf", "--out", decoded)
+        ours, checked = self.values(decoded), 0
+        for name, module in model.named_modules():
+            if type(module).__name__ != "QuantizedLinear" or name == "lm_head":
+                continue
+            theirs = module._dequantize_weights(torch.float32)
+            checked += 1
+            if not torch.equal(theirs.to(torch.bfloat16).float(), ours[name + ".weight"].float()):
+                expect(False, f"{kind} mobile: {name} decodes to other values")
+        expect(checked > 0, f"{kind} mobile: transformers' {checked} quantized linears decode to our values, bit for bit (bf16)")
+        theirs = logits_of(model, self.ids)
+        exact, fake = self.logits(folder), self.logits(folder, "--float-activations")
+        noise = relative(exact, fake)
+        error = min(relative(exact, theirs), relative(fake, theirs))
+        expect(error <= max(2 * noise, 2e-4), f"{kind} mobile: logits differ by {error:.1e}; our own two ways by {noise:.1e}")
+
+    def packed(self, kind):
+        from compressed_tensors.compressors.pack_quantized.helpers import unpack_from_int32
+        from transformers import AutoModelForCausalLM
+        folder = self.work / f"{kind}_w4a16"
+        self.facet("convert", "-m", self.work / kind, "--to", "w4a16", "--allow-ptq", "--out", folder)
+        blocks = self.work / f"{kind}_w4a16.gguf"
+        self.facet("convert", "-m", folder, "--to", "hf", "--out", self.work / f"{kind}_w4a16_floats")
+        ours, stored, checked = self.values(self.work / f"{kind}_w4a16_floats"), load_file(folder / "model.safetensors"), 0
+        for name in [n for n in stored if n.endswith(".weight_packed")]:
+            module = name[: -len(".weight_packed")]
+            codes = unpack_from_int32(stored[name], 4, torch.Size(stored[module + ".weight_shape"].tolist()))
+            scale = stored[module + ".weight_scale"].float().repeat_interleave(codes.shape[1] // stored[module + ".weight_scale"].shape[1], 1)
+            checked += 1
+            if not torch.equal((codes.float() * scale).to(torch.bfloat16), ours[module + ".weight"].to(torch.bfloat16)):
+                expect(False, f"{kind} w4a16: {module} decodes to other values")
+        expect(checked > 0, f"{kind} w4a16: compressed-tensors unpacks {checked} linears to our values, bit for bit (bf16)")
+        theirs = logits_of(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), self.ids)
+        error = relative(self.logits(folder, "--float-activations"), theirs)
+        expect(error < 2e-4, f"{kind} w4a16: transformers loads our folder; logits differ by {error:.1e} (2e-4)")
+        del blocks
+
+    def their_packed(self, kind):
+        """A w4a16 folder of compressed-tensors' own making."""
+        from compressed_tensors.compressors.pack_quantized.base import PackedQuantizationCompressor
+        from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+        folder = self.work / f"{kind}_their_w4a16"
+        args = QuantizationArgs(num_bits=4, type="int", symmetric=True, strategy="group", group_size=32)
+        scheme = QuantizationScheme(targets=["Linear"], weights=args)
+        source, out, expected = load_file(self.work / kind / "model.safetensors"), {}, {}
+        for name, w in source.items():
+            linear = name.endswith("_proj.weight") and ".layers." in name or name.endswith("per_layer_input_gate.weight") or \
+                name.endswith("per_layer_projection.weight")
+            if not linear or w.ndim != 2:
+                out[name] = expected[name] = w
+                continue
+            scale = (w.float().reshape(w.shape[0], -1, 32).abs().amax(-1) / 7.5).to(torch.bfloat16)
+            packed = PackedQuantizationCompressor.compress({"weight": w.to(torch.bfloat16), "weight_scale": scale}, scheme)
+            module = name[: -len(".weight")]
+            for key, value in packed.items():
+                out[f"{module}.{key}"] = value
+            expected[name] = PackedQuantizationCompressor.decompress(packed, scheme)["weight"]
+        shutil.copytree(self.work / kind, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+        save_file({k: v.contiguous() for k, v in out.items()}, folder / "model.safetensors", {"format": "pt"})
+        config = json.load(open(folder / "config.json"))
+        config["quantization_config"] = {
+            "quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed",
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": json.loads(args.model_dump_json()),
+                                          "input_activations": None, "output_activations": None}},
+            "ignore": ["lm_head"], "version": importlib.metadata.version("compressed-tensors")}
+        json.dump(config, open(folder / "config.json", "w"))
+        self.facet("convert", "-m", folder, "--to", "hf", "--out", self.work / f"{kind}_their_w4a16_floats")
+        ours = self.values(self.work / f"{kind}_their_w4a16_floats")
+        same = all(torch.equal(ours[n].to(torch.bfloat16), w.to(torch.bfloat16)) for n, w in expected.items() if n in ours)
+        expect(same and len(out) > len(source), f"{kind}: we load a w4a16 folder that compressed-tensors packed, bit for bit (bf16)")
+
+    def gguf_files(self, kind):
+        import gguf
+        path, floats = self.work / f"{kind}_q4_0.gguf", self.work / f"{kind}_q4_0_floats"
+        self.facet("convert", "-m", self.work / kind, "--to", "q4_0-gguf", "--allow-ptq", "--out", path)
+        self.facet("convert", "-m", path, "--to", "hf", "--out", floats)
+        ours, reader, checked = self.values(floats), gguf.GGUFReader(path), 0
+        names = {t.name: t for t in reader.tensors}
+        for layer_name, gguf_name in [("model.embed_tokens.weight", "token_embd.weight")] + [
+                (f"model.layers.{l}.{a}.weight", f"blk.{l}.{b}.weight") for l in range(4)
+                for a, b in [("self_attn.q_proj", "attn_q"), ("self_attn.o_proj", "attn_output"), ("mlp.gate_proj", "ffn_gate"),
+                             ("mlp.down_proj", "ffn_down"), ("input_layernorm", "attn_norm")]]:
+            tensor = names[gguf_name]
+            theirs = torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy()).to(torch.bfloat16)
+            checked += 1
+            if not torch.equal(theirs.reshape(ours[layer_name].shape), ours[layer_name].to(torch.bfloat16)):
+                expect(False, f"{kind} q4_0: {gguf_name} decodes to other values")
+        expect(checked > 0, f"{kind} q4_0: gguf-py reads {checked} tensors to our values, bit for bit (bf16)")
+        # Theirs: the same file with matrices re-encoded by gguf-py's own quantizers.
+        for type_name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
+            kind_of = gguf.GGMLQuantizationType[type_name]
+            other = self.work / f"{kind}_{type_name}.gguf"
+            writer, expected = gguf.GGUFWriter(other, "gemma4"), {}
+            copy_metadata(gguf, reader, writer)
+            for tensor in reader.tensors:
+                values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+                if tensor.tensor_type == gguf.GGMLQuantizationType.Q4_0:
+                    data = gguf.quants.quantize(values, kind_of)
+                    writer.add_tensor(tensor.name, data, raw_dtype=kind_of)
+                    expected[tensor.name] = gguf.quants.dequantize(data, kind_of)
+                else:
+                    writer.add_tensor(tensor.name, values.astype(np.float32))
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            back = self.work / f"{kind}_{type_name}_floats"
+            self.facet("convert", "-m", other, "--to", "hf", "--out", back)
+            got = self.values(back)
+            same = all(torch.equal(torch.from_numpy(expected[g].copy()).to(torch.bfloat16).reshape(got[n].shape), got[n].to(torch.bfloat16))
+                       for n, g in [("model.embed_tokens.weight", "token_embd.weight"), ("model.layers.0.mlp.up_proj.weight", "blk.0.ffn_up.weight"),
+                                    ("model.layers.1.self_attn.o_proj.weight", "blk.1.attn_output.weight")])
+            expect(same, f"{kind}: we load a GGUF that gguf-py quantized to {type_name}, bit for bit (bf16)")
+            self.logits(other)
+
+
+def copy_metadata(gguf, reader, writer):
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name == "general.architecture":
+            continue
+        kind, sub = field.types[0], field.types[-1] if len(field.types) > 1 else None
+        writer.add_key_value(field.name, field.contents(), kind, sub_type=sub)
+
+
+def check(facet, work, writer):
+    checker = Checker(facet, work, writer)
+    for kind in ("e", "k_eq_v", "moe"):
+        checker.floats(kind)
+        checker.gguf_files(kind)
+        if kind != "moe":
+            checker.mobile(kind)
+            checker.packed(kind)
+            checker.their_packed(kind)
+    sys.exit(f"{len(failures)} checks failed" if failures else 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["golden"]:
+        golden()
+    elif len(sys.argv) == 5 and sys.argv[1] == "check":
+        check(*sys.argv[2:])
+    else:
+        sys.exit(__doc__)
