@@ -16,10 +16,6 @@
 
 namespace facet {
 
-// Metadata key: "1" makes save_hf() write a tied head as the released mobile files have it, as lm_head.* beside the
-// embedding with "tie_word_embeddings": false.  load_checkpoint() sets it for such files and shares the storage.
-inline constexpr const char* kMobileUntied = "facet.mobile_untied";
-
 // Static int8 scales of one linear (mobile scheme); 0 = not quantized there.
 struct ActivationScales {
   float input = 0, output = 0;

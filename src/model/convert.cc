@@ -277,15 +277,12 @@ struct Conversion::State {
     outline.metadata = source.metadata;
     outline.owners = source.owners;
     outline.files = source.files;
-    outline.metadata.erase(kMobileUntied);
     outline.metadata["facet.scheme"] = scheme_name();
     Scheme scheme;
     if (target == ConvertTarget::kMobile) {
       scheme.kind = Scheme::Kind::kMobile;
       outline.activation_scales = source.activation_scales;
       outline.cache_scales = source.cache_scales;
-      if (auto untied = source.metadata.find(kMobileUntied); untied != source.metadata.end())
-        outline.metadata.insert(*untied);
       if (source.activation_scales.empty())
         report.notes.push_back(
             "the source has no activation scales: the copy clamps nothing (`facet quantize` and "

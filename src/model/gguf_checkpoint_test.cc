@@ -289,9 +289,9 @@ TEST_F(GgufCheckpoint, RefusesBadFiles) {
        [](Parts& p) {
          p.tensors["blk.1.attn_norm.weight"] = {GgmlType::kQ8_0, {64}, std::vector<std::byte>(68)};
        }},
-      {"a type without a decoder", Code::kUnsupported, {"blk.1.ffn_up.weight", "Q4_1"},
+      {"a type without a decoder", Code::kUnsupported, {"blk.1.ffn_up.weight", "IQ4_NL"},
        [](Parts& p) {
-         p.tensors["blk.1.ffn_up.weight"] = {static_cast<GgmlType>(3), {96, 64}, std::vector<std::byte>(96 * 2 * 20)};
+         p.tensors["blk.1.ffn_up.weight"] = {static_cast<GgmlType>(20), {96, 64}, std::vector<std::byte>(96 * 2 * 18)};
        }},
       {"other RoPE", Code::kCorrupt, {"rope_freqs.weight"},
        [](Parts& p) {

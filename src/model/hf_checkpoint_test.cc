@@ -87,7 +87,6 @@ TEST_F(HfCheckpoint, MobileRoundTripWithOwnRules) {
 
 TEST_F(HfCheckpoint, MobileLayoutIsThatOfTheReleases) {
   Checkpoint c = encoded(random_checkpoint(tiny_e(), 6), "mobile", DType::kBF16);
-  c.metadata[kMobileUntied] = "1";
   save("a", c);
   const StoredItems items = read_items(path("a"));
   auto expect = [&](const std::string& name, SafetensorsType type, const Shape& shape) {
@@ -141,7 +140,6 @@ TEST_F(HfCheckpoint, MobileLayoutIsThatOfTheReleases) {
 // patterns.
 TEST_F(HfCheckpoint, ReadsTheReleasedMobileForm) {
   Checkpoint c = encoded(random_checkpoint(tiny_e(), 7), "mobile", DType::kBF16);
-  c.metadata[kMobileUntied] = "1";
   save("a", c);
   edit_items("a", [](StoredItems& items) {
     StoredItems out;
@@ -356,7 +354,8 @@ TEST_F(HfCheckpoint, RefusesBadQuantizationConfigs) {
     std::vector<std::string> words;
   };
   const Case cases[] = {
-      {R"({"quant_method": "compressed-tensors"})", Code::kUnsupported, {"quant_method", "compressed-tensors"}},
+      {R"({"quant_method": "compressed-tensors"})", Code::kUnsupported, {"format is missing", "pack-quantized"}},
+      {R"({"quant_method": "bitsandbytes"})", Code::kUnsupported, {"quant_method", "bitsandbytes"}},
       {R"({"quant_method": 7})", Code::kUnsupported, {"quant_method"}},
       {R"({"num_bits": 3})", Code::kUnsupported, {"3 bits"}},
       {R"({"module_quant_configs": []})", Code::kCorrupt, {"module_quant_configs"}},

@@ -105,10 +105,8 @@ class Loader {
     if (same("lm_head.weight", "embed_tokens.weight")) out_.config.tied_head = true;
     if (mobile_ && same("lm_head.weight", "embed_tokens.embedding_quantized") &&
         same("lm_head.weight_scale", "embed_tokens.embedding_scale") && zero("lm_head.input_activation_scale") &&
-        zero("lm_head.output_activation_scale")) {
+        zero("lm_head.output_activation_scale"))
       out_.config.tied_head = true;
-      out_.metadata[kMobileUntied] = "1";  // written again as it came
-    }
     if (!out_.config.tied_head) return;
     for (const char* tail : {"weight", "weight_scale", "input_activation_scale", "output_activation_scale"})
       stored_.erase(std::string("lm_head.") + tail);

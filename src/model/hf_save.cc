@@ -119,11 +119,10 @@ Status add_tensor(const Checkpoint& c, const TensorSpec& spec, Contents& out) {
   return {};
 }
 
-// The released mobile files repeat the embedding as a head of its own.
+// A tied head of codes is stored as a head of its own, as the released files have it: transformers cannot tie a packed
+// table.  Readers of ours share the storage again.
 bool repeats_head(const Checkpoint& c) {
-  auto untied = c.metadata.find(kMobileUntied);
-  return c.config.tied_head && untied != c.metadata.end() && untied->second == "1" &&
-         has_row_scales(c.tensors.at("embed_tokens.weight").dtype);
+  return c.config.tied_head && has_row_scales(c.tensors.at("embed_tokens.weight").dtype);
 }
 
 // specs: tensor_specs(c.config); the result points into it.
@@ -140,9 +139,11 @@ Result<Contents> contents_of(const Checkpoint& c, const std::vector<TensorSpec>&
     out.add_scalar("lm_head.input_activation_scale", 0);
     out.add_scalar("lm_head.output_activation_scale", 0);
   }
-  if (!out.bits.empty())  // a mobile checkpoint: its float matrices are named as not converted
+  if (!out.bits.empty()) {  // a mobile checkpoint: its float matrices are named as not converted
     for (const TensorSpec& spec : specs)
       if (spec.is_matrix) out.bits.emplace(full_module_name(spec), 0);
+    out.bits.emplace("lm_head", 0);  // a linear to readers, tied or not
+  }
   for (std::size_t l = 0; l < c.cache_scales.size(); ++l) {
     out.add_scalar(fmt::format("model.layers.{}.self_attn.k_cache_scale", l), c.cache_scales[l].k);
     out.add_scalar(fmt::format("model.layers.{}.self_attn.v_cache_scale", l), c.cache_scales[l].v);

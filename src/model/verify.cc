@@ -19,11 +19,11 @@ Result<TensorCheck> check_tensor(const Checkpoint& checkpoint, const TensorSpec&
     std::atomic<std::int64_t> n_on{0};
   };
   const std::int64_t row_group = view.cols() / scale_groups(checkpoint.config, spec);
-  // The fewest scales first: a row on one of the former is often on the latter too.
+  // Of equal shares the first wins: a row on one of the former is often on the latter too.
   std::array<Candidate, 4> candidates{{{"int2", row_grid(2), row_group},
                                        {"int4", row_grid(4), row_group},
-                                       {"int8", row_grid(8), row_group},
-                                       {"q4_0", kQ4_0Grid, Q4_0Block::kWeights}}};
+                                       {"q4_0", kQ4_0Grid, Q4_0Block::kWeights},
+                                       {"int8", row_grid(8), row_group}}};
   const bool looks = spec.is_matrix && is_float(view.dtype);
   std::atomic<std::int64_t> n_not_finite{0};
   FACET_TRY(for_rows(
@@ -39,7 +39,6 @@ Result<TensorCheck> check_tensor(const Checkpoint& checkpoint, const TensorSpec&
                             c.format)
                      .has_value();
           c.n_on += n;
-          if (n == view.cols() / c.group) break;
         }
         return Status();
       },

@@ -13,8 +13,11 @@ namespace facet {
 namespace {
 
 constexpr float kScaleOfZeros = 1e-8f;
-constexpr int kMostLevels = 128;  // magnitudes that 8-bit codes have
+constexpr int kMostLevels = 128;  // of 8-bit codes
 constexpr int kMostTries = 16;    // scales of one precision
+
+// Of a number >= 0; not a call of the math library, for this is the loop of a conversion.
+inline int nearest(double v) { return static_cast<int>(v + 0.5); }
 
 float round_to(DType stored, double value) {
   // Through f32: code * scale has at most 32 significant bits, and the f32 product is what decoding computes.
@@ -49,94 +52,111 @@ Interval origins(DType stored, float magnitude) {
   }
 }
 
-// What decides about a group: the magnitudes in it, ascending, and the largest of either sign.
+// What decides about a group: the different magnitudes in it, ascending, and the largest of either sign.
 class Levels {
  public:
-  // False: a value is not finite, or there are more magnitudes than `most`, so that no grid holds them.
-  bool collect(std::span<const float> w, int most) {
+  // False: a value is not finite, or some lie closer together than levels 1..most of any grid do.
+  bool collect(std::span<const float> w, int most, DType stored) {
+    float positive = 0, negative = 0;
+    bool finite = true, zero = false, positive_zero = false;
+    for (float v : w) {
+      positive = std::max(positive, v);
+      negative = std::max(negative, -v);
+      finite = finite && std::fabs(v) <= std::numeric_limits<float>::max();  // no NaN either
+      zero = zero || v == 0;
+      positive_zero = positive_zero || std::bit_cast<std::uint32_t>(v) == 0;
+    }
+    if (!finite) return false;
+    largest_positive_ = positive;
+    largest_negative_ = negative;
+    zeros_negative_ = zero && !positive_zero;
+    const float largest = std::max(positive, negative);
+    if (largest == 0) return true;
+    // Levels k / m of the largest, m <= most, are at least 1 / most apart: four places.  What is stored is off by at
+    // most half a place for each of the two.
+    const int n_places = kPlacesOfALevel * most;
+    const float raise = largest < 0x1p-100f ? 0x1p64f : 1.0f;  // a quotient by less would be infinite
+    const float places_of_one = static_cast<float>(n_places) / (largest * raise);
+    std::fill_n(places_.begin(), n_places + 1, 0.0f);
+    bool crowded = false;
     for (float v : w) {
       const float a = std::fabs(v);
-      if (a == 0) {
-        zeros_negative_ = zeros_negative_ && std::signbit(v);
-        has_zero_ = true;
-        continue;
-      }
-      if (v > 0)
-        largest_positive_ = std::max(largest_positive_, a);
-      else
-        largest_negative_ = std::max(largest_negative_, a);
-      if (seen(a)) continue;
-      if (n_ == most || !(a <= std::numeric_limits<float>::max())) return false;
-      values_[n_++] = a;
+      float& place = places_[static_cast<std::size_t>(a * raise * places_of_one + 0.5f)];
+      crowded = crowded || (place != 0 && place != a);
+      place = a;
     }
-    std::sort(values_.begin(), values_.begin() + n_);
+    if (crowded) return false;
+    for (int i = 0; i <= n_places; ++i) {
+      if (places_[i] == 0) continue;
+      if (n_ == most) return false;
+      values_[n_] = places_[i];
+      origins_[n_++] = origins(stored, places_[i]);
+    }
     return true;
   }
   std::span<const float> values() const { return std::span(values_).first(n_); }
+  const Interval& origins_of(int i) const { return origins_[i]; }  // of values()[i]
   float largest_positive() const { return largest_positive_; }
   float largest_negative() const { return largest_negative_; }
-  bool zeros_are_negative() const { return has_zero_ && zeros_negative_; }
+  bool zeros_are_negative() const { return zeros_negative_; }
 
  private:
-  // Whether a magnitude is among values_; if not, it gets the next place in the table of them.
-  bool seen(float a) {
-    const std::uint32_t hash = std::bit_cast<std::uint32_t>(a) * 2654435761u >> 24;
-    for (std::uint32_t at = hash;; at = (at + 1) % places_.size()) {
-      if (places_[at] == 0) {
-        if (n_ < kMostLevels) places_[at] = static_cast<std::uint8_t>(n_ + 1);
-        return false;
-      }
-      if (values_[places_[at] - 1] == a) return true;
-    }
-  }
+  static constexpr int kPlacesOfALevel = 4;
+  std::array<float, kPlacesOfALevel * kMostLevels + 1> places_;
   std::array<float, kMostLevels> values_;
-  std::array<std::uint8_t, 256> places_{};
+  std::array<Interval, kMostLevels> origins_;
   int n_ = 0;
   float largest_positive_ = 0, largest_negative_ = 0;
-  bool has_zero_ = false, zeros_negative_ = true;
+  bool zeros_negative_ = false;
 };
 
 // Scales that make `peak` of the largest magnitude and whole numbers of the others.
-std::optional<Interval> scales_for(std::span<const float> levels, DType stored, int peak) {
-  const Interval top = origins(stored, levels.back());
+std::optional<Interval> scales_for(const Levels& levels, int peak) {
+  const int last = static_cast<int>(levels.values().size()) - 1;
+  const Interval& top = levels.origins_of(last);
   Interval scale{top.low / peak, top.high / peak};
-  for (float level : levels.first(levels.size() - 1)) {  // small ones first: they leave no doubt about their codes
-    const Interval from = origins(stored, level);
-    const double middle = (scale.low + scale.high) / 2, code = std::nearbyint(level / middle);
+  for (int i = 0; i < last; ++i) {  // small ones first: they leave no doubt about their codes
+    const double code = nearest(2 * levels.values()[i] / (scale.low + scale.high));
     if (code == 0) return std::nullopt;
-    scale.low = std::max(scale.low, from.low / code);
-    scale.high = std::min(scale.high, from.high / code);
+    scale.low = std::max(scale.low, levels.origins_of(i).low / code);
+    scale.high = std::min(scale.high, levels.origins_of(i).high / code);
     if (scale.low > scale.high) return std::nullopt;
   }
   return scale;
 }
 
 bool gives_back(float scale, std::span<const float> levels, DType stored) {
-  return std::all_of(levels.begin(), levels.end(), [&](float level) {
-    const float code = std::nearbyint(level / scale);
-    return round_to(stored, double{code} * scale) == level;
-  });
+  return std::all_of(levels.begin(), levels.end(),
+                     [&](float level) { return round_to(stored, nearest(level / scale) * double{scale}) == level; });
 }
+
+// 2^n for n in [-1022, 1023].
+double power_of_two(int n) { return std::bit_cast<double>(static_cast<std::uint64_t>(1023 + n) << 52); }
 
 // The number of fewest significant bits between the bounds that gives back all levels; of several, next to the middle.
 std::optional<float> simplest_scale(Interval in, std::span<const float> levels, DType stored, GridFormat::Scale type) {
-  const bool half = type == GridFormat::Scale::kHalf;
   constexpr double kLargestHalf = 65504;
   constexpr int kLeastHalfPlace = -24, kLeastFloatPlace = -149;
+  const bool half = type == GridFormat::Scale::kHalf;
   if (half) in.high = std::min(in.high, kLargestHalf);
-  const int exponent = std::ilogb(in.high), most_bits = half ? 11 : 24;
-  for (int bits = 1; bits <= most_bits; ++bits) {
-    const double step = std::ldexp(1.0, std::max(exponent - bits + 1, half ? kLeastHalfPlace : kLeastFloatPlace));
-    const auto first = static_cast<std::int64_t>(std::ceil(in.low / step)),
-               last = static_cast<std::int64_t>(std::floor(in.high / step));
+  if (in.low > in.high) return std::nullopt;
+  // The bounds in units of the last place that a scale can have.
+  const int exponent = static_cast<int>(std::bit_cast<std::uint64_t>(in.high) >> 52) - 1023;
+  const int place = std::max(exponent - (half ? 10 : 23), half ? kLeastHalfPlace : kLeastFloatPlace);
+  const double unit = power_of_two(place);
+  auto low = static_cast<std::int64_t>(in.low / unit);
+  low += static_cast<double>(low) * unit < in.low;
+  const auto high = static_cast<std::int64_t>(in.high / unit), middle = (low + high) / 2;
+  if (low > high) return std::nullopt;
+  for (int zeros = half ? 11 : 24; zeros >= 0; --zeros) {  // at the end of the number
+    const std::int64_t first = (low + (std::int64_t{1} << zeros) - 1) >> zeros, last = high >> zeros;
     if (first > last) continue;
     // All but the ends of the interval serve, so a few tries are enough.
-    const auto centre =
-        std::clamp(static_cast<std::int64_t>(std::nearbyint((in.low + in.high) / 2 / step)), first, last);
+    const std::int64_t centre = std::clamp(middle >> zeros, first, last);
     for (std::int64_t away = 0; away <= std::min<std::int64_t>(last - first, kMostTries); ++away)
       for (const std::int64_t at : {centre + away, centre - away}) {
         if (at < first || at > last || at <= 0) continue;
-        const auto scale = static_cast<float>(static_cast<double>(at) * step);
+        const auto scale = static_cast<float>(static_cast<double>(at << zeros) * unit);
         if (gives_back(scale, levels, stored)) return scale;
       }
   }
@@ -148,19 +168,19 @@ std::optional<float> simplest_scale(Interval in, std::span<const float> levels, 
 std::optional<float> grid_scale(std::span<const float> w, DType stored, const GridFormat& format) {
   FACET_CHECK(is_float(stored) && format.min == -format.max - 1, "floats, and codes of two's complement");
   Levels levels;
-  if (!levels.collect(w, -format.min)) return std::nullopt;
+  if (!levels.collect(w, -format.min, stored)) return std::nullopt;
   const bool half = format.scale == GridFormat::Scale::kHalf;
   const float preferred_sign = format.either_sign && levels.zeros_are_negative() ? -1.0f : 1.0f;
   if (levels.values().empty()) return half ? preferred_sign * 0.0f : kScaleOfZeros;
-  for (int peak = -format.min; peak >= 1; --peak) {
-    const auto scales = scales_for(levels.values(), stored, peak);
+  for (int peak = 1; peak <= -format.min; ++peak) {
+    const auto scales = scales_for(levels, peak);
     if (!scales) continue;
     const auto scale = simplest_scale(*scales, levels.values(), stored, format.scale);
     if (!scale) continue;
     // A code of |min| is on one side only: of the sign that the scale does not have.
     auto fits = [&](float sign) {
       const float on_max_side = sign > 0 ? levels.largest_positive() : levels.largest_negative();
-      return std::nearbyint(on_max_side / *scale) <= format.max;
+      return nearest(on_max_side / *scale) <= format.max;
     };
     if (fits(preferred_sign)) return preferred_sign * *scale;
     if (format.either_sign && fits(-preferred_sign)) return -preferred_sign * *scale;
@@ -173,7 +193,7 @@ bool recover_block(std::span<const float> w, DType stored, Q4_0Block& out) {
   const std::optional<float> scale = grid_scale(w, stored, kQ4_0Grid);
   if (!scale) return false;
   out.scale = to_half(*scale);
-  auto code = [&](int i) { return *scale == 0 ? 8 : static_cast<int>(std::nearbyint(w[i] / *scale)) + 8; };
+  auto code = [&](int i) { return *scale == 0 ? 8 : nearest(w[i] / *scale + 8); };
   for (int i = 0; i < Q4_0Block::kWeights / 2; ++i)
     out.codes[i] = static_cast<std::uint8_t>(code(i) | code(i + Q4_0Block::kWeights / 2) << 4);
   return true;

@@ -26,7 +26,7 @@ constexpr GridFormat row_grid(int bits) {                                       
 }
 
 // A scale on whose grid w lies; its codes are round(w / scale).  stored: the float type w came from, kF32, kF16 or
-// kBF16.  Of several scales that serve, that with the largest codes, then the one of fewest significant bits, then the
+// kBF16.  Of several scales that serve, that with the smallest codes, then the one of fewest significant bits, then the
 // one next to the middle: the choice depends on the values alone, so recovering twice gives the same bytes.  The scale
 // is negative where the codes need it, and where they do not but all zeros of w are negative, as decoding leaves them.
 // Nothing but zeros: 0 (kHalf), 1e-8 (kF32: such formats want a positive one).  nullopt: w is on no such grid, or not

@@ -210,6 +210,13 @@ TEST(GridEdges, HalfScales) {
   EXPECT_FALSE(grid_scale(w, DType::kF32, kQ4_0Grid));
 }
 
+TEST(GridEdges, TinyWeights) {
+  std::vector<float> w(32);
+  for (int i = 0; i < 32; ++i) w[i] = static_cast<float>(i % 15 - 7) * 0x1p-140f;
+  EXPECT_EQ(grid_scale(w, DType::kF32, kI4GroupGrid), 0x1p-140f);
+  EXPECT_FALSE(grid_scale(w, DType::kF32, kQ4_0Grid));  // no half is as small
+}
+
 TEST(GridEdges, NotFinite) {
   std::vector<float> w(32, 1.0f);
   w[5] = std::numeric_limits<float>::infinity();

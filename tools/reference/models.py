@@ -80,9 +80,9 @@ def golden():
         shutil.rmtree(folder, ignore_errors=True)
         model = Gemma4ForCausalLM(config_of(kind)).eval()
         randomize(model)
-        model = model.to(torch.bfloat16)
-        model.save_pretrained(folder)
-        model = model.float()
+        model.to(torch.bfloat16).save_pretrained(folder)
+        # Loaded anew: the constants by which embeddings are multiplied were rounded with the weights.
+        model = Gemma4ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         ids = token_ids(POSITIONS, 256)
         logits_of(model, ids).astype("<f4").tofile(folder / "logits.f32")
         (folder / "ids.txt").write_text(" ".join(map(str, ids)) + "\n")
@@ -139,6 +139,17 @@ class Checker:
 
     def mobile(self, kind):
         from transformers import AutoModelForCausalLM
+        from transformers.integrations import gemma_quant
+        # transformers 5.24 computes with a scale for each group of a row, as the per-layer table has them, but declares one.
+        plain = gemma_quant.QuantizedEmbedding.__init__
+        layers = json.load(open(self.work / kind / "config.json"))["num_hidden_layers"]
+
+        def with_groups(module, num_embeddings, embedding_dim, *args, **kwargs):
+            plain(module, num_embeddings, embedding_dim, *args, **kwargs)
+            if embedding_dim == layers * 32:
+                module.embedding_scale = torch.nn.Parameter(torch.ones(num_embeddings, layers))
+
+        gemma_quant.QuantizedEmbedding.__init__ = with_groups
         folder = self.work / f"{kind}_mobile"
         self.facet("quantize", "-m", self.work / kind, "--scheme", "mobile", "--method", "rtn", "--text", self.work / "text.txt",
                    "-c", 32, "--windows", 8, "--out", folder)
