@@ -89,7 +89,7 @@ TEST(BpeTrain, TheEncoderAgreesWithTheDefinition) {
   for (int i = 0; i < 3000; ++i) {
     std::string text = testing::hostile_text(rng, 1 + rng.below(24), t.vocabulary().pieces);
     ASSERT_EQ(t.encode(text), definition.encode(text)) << text;
-    ASSERT_EQ(t.decode(t.encode(text)), text);
+    ASSERT_EQ(t.decode(t.encode(text)), testing::as_spaces(text));
   }
   EXPECT_EQ(*Tokenizer::from_json(t.to_json()), t);
 }
@@ -103,7 +103,7 @@ TEST(BpeTrain, HostileTextTrainsToo) {
   ASSERT_TRUE(v.ok()) << v.status().message();
   EXPECT_EQ(v->pieces.size(), 700u);
   Tokenizer t = *Tokenizer::create(*v);
-  EXPECT_EQ(t.decode(t.encode(text)), text);
+  EXPECT_EQ(t.decode(t.encode(text)), testing::as_spaces(text));
   EXPECT_EQ(t.id_of("<|endoftext|>"), -1);
 }
 

@@ -25,13 +25,12 @@ Definition::Definition(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
 }
 
 void Definition::encode_chunk(std::string_view chunk, std::vector<int>& ids) const {
-  // Symbols are strings; what can never be a piece ("\xff" alone, U+2581 in the text itself) is kept apart by a mark.
+  // Symbols are strings; what can never be a piece is kept apart by a mark.
   std::vector<std::pair<std::string, std::string>> symbols;  // piece, bytes of the text
   for (std::size_t at = 0; at < chunk.size();) {
     auto size = static_cast<std::size_t>(std::max(1, utf8_char_size(chunk.substr(at))));
     std::string c(chunk.substr(at, size));
-    bool opaque = !is_utf8(c) || c == "\u2581" || c == " ";
-    symbols.emplace_back(c == " " ? "\u2581" : opaque ? "\xff" : c, c);
+    symbols.emplace_back(c == " " ? "\u2581" : !is_utf8(c) ? "\xff" : c, c);
     at += size;
   }
   for (;;) {
@@ -76,6 +75,12 @@ std::vector<int> Definition::encode(std::string_view text) const {
     at = end;
   }
   return ids;
+}
+
+std::string as_spaces(std::string text) {
+  constexpr std::string_view kSpace = "\u2581";
+  for (std::size_t at = 0; (at = text.find(kSpace, at)) != text.npos;) text.replace(at, kSpace.size(), " ");
+  return text;
 }
 
 std::string hostile_text(Rng& rng, std::size_t n_parts, std::span<const std::string> words) {

@@ -121,6 +121,9 @@ class Definition {
   std::map<std::pair<std::string, std::string>, int> ranks_;
 };
 
+// What decoding gives back of a text: itself, with U+2581 as the space it stands for.
+std::string as_spaces(std::string text);
+
 // Text made to hurt: characters of every plane, runs of spaces and newlines, special tokens, broken UTF-8.
 std::string hostile_text(Rng& rng, std::size_t n_parts, std::span<const std::string> words);
 

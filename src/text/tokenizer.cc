@@ -44,19 +44,18 @@ std::string shown(std::string_view piece) {
 
 // Which two characters stand side by side inside some merged piece.  Where two that never do meet in a text, no merge
 // can reach across, so the text is cut there without changing the result, and the short stretches between cuts repeat.
-// All characters outside ASCII count as one; U+2581 counts as the space it stands for.
+// All characters outside ASCII count as one; U+2581 counts as a space, which is the same to the encoder.
 class Adjacency {
  public:
   static constexpr unsigned kOther = 128;
   static unsigned class_of(std::string_view at) {
     auto c = static_cast<unsigned char>(at[0]);
-    return c < 128 ? c : kOther;
+    return c < 128 ? c : at.starts_with(kSpace) ? unsigned{' '} : kOther;
   }
   void add_piece(std::string_view piece) {
     unsigned previous = ~0u;
     while (!piece.empty()) {
-      bool space = piece.starts_with(kSpace);
-      unsigned now = space ? ' ' : class_of(piece);
+      unsigned now = class_of(piece);
       if (previous != ~0u) seen_[previous * 129 + now] = true;
       previous = now;
       piece.remove_prefix(static_cast<std::size_t>(std::max(1, utf8_char_size(piece))));
@@ -246,7 +245,7 @@ class Tokenizer::Encoder {
       auto c = static_cast<unsigned char>(text_[at]);
       if ((c & 0xC0) == 0x80 && at - start < kMaxStretch + 4)
         continue;  // inside a character, or stray: then it merges with nothing anyway
-      unsigned now = c < 128 ? c : Adjacency::kOther;
+      unsigned now = Adjacency::class_of(text_.substr(at));
       if (!table_.adjacency.may_join(previous, now) || at - start >= kMaxStretch) {
         encode_stretch(start, at);
         start = at;
@@ -278,8 +277,7 @@ class Tokenizer::Encoder {
       int size = utf8_char_size(rest), id = -1;
       if (size == 1) {
         id = table_.ascii[static_cast<unsigned char>(rest[0])];
-      } else if (size > 1 &&
-                 !rest.starts_with(kSpace)) {  // a U+2581 of the text's own goes as bytes, to come back as it was
+      } else if (size > 1) {
         id = table_.index.find(rest.substr(0, static_cast<std::size_t>(size)));
         if (id >= 0 && !may_merge(table_.vocabulary.kinds[static_cast<std::size_t>(id)])) id = -1;
       }
