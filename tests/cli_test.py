@@ -146,6 +146,36 @@ def conversions(tmp, model):
     facet("inspect", "-m", damaged, "--verify", code=4, says="not finite")
 
 
+def tokens(tmp, model):
+    ids = facet("tokenize", "-m", model, "-p", "hello <eos>\n there").stdout
+    check(facet("detokenize", "-m", model, "-p", ids).stdout == "hello <eos>\n there\n", "detokenize -p undoes tokenize -p")
+    check(int(facet("tokenize", "-m", model, "-p", "hello <eos>\n there", "--show-count").stdout) == len(ids.split()), "--show-count")
+    lines = facet("tokenize", "-m", model, "-p", "hello <eos>\n there", "--pieces").stdout.splitlines()
+    check([line.split("\t")[0] for line in lines] == ids.split(), "--pieces has the same ids")
+    check("".join(json.loads(line.split("\t")[1]) for line in lines).startswith("hello\u2581"), "--pieces shows the vocabulary's pieces")
+    facet("tokenize", "-m", model, "-p", "x", "--pieces", "--show-count", code=2)
+    strings = ["", "hello", "two\nlines", "\u00e9\U0001F600\0", "<eos>"]
+    with open(tmp + "/strings.jsonl", "w") as out:
+        out.writelines(json.dumps(s) + "\n" for s in strings)
+    many = facet("tokenize", "-m", model, "--jsonl", "-f", tmp + "/strings.jsonl", "--special").stdout
+    rows = [json.loads(line) for line in many.splitlines()]
+    check(len(rows) == len(strings) and rows[0] == [] and len(rows[-1]) == 1, "tokenize --jsonl")
+    open(tmp + "/ids.jsonl", "w").write(many)
+    back = facet("detokenize", "-m", model, "--jsonl", "-f", tmp + "/ids.jsonl").stdout
+    check([json.loads(line) for line in back.splitlines()] == strings[:-1] + [""], "detokenize --jsonl")
+    one = subprocess.run([FACET, "tokenize", "-m", model, "-f", "-"], input="hello", capture_output=True, text=True)
+    check(one.stdout == facet("tokenize", "-m", model, "-p", "hello").stdout, "tokenize reads standard input")
+    for content, says in [('"a"\nhello\n', "line 2"), ("[1]\n", "line 1"), ('"\\ud800"\n', "line 1")]:
+        open(tmp + "/bad.jsonl", "w").write(content)
+        facet("tokenize", "-m", model, "--jsonl", "-f", tmp + "/bad.jsonl", code=2, says=says)
+    for content, says in [("[1]\n[-1]\n", "line 2"), ("[1.5]\n", "line 1"), ("[99999999999999999999]\n", "line 1"), ("1\n", "line 1")]:
+        open(tmp + "/bad.jsonl", "w").write(content)
+        facet("detokenize", "-m", model, "--jsonl", "-f", tmp + "/bad.jsonl", code=2, says=says)
+    facet("detokenize", "-m", model, "-p", "1 x", code=2, says="x")
+    facet("detokenize", "-m", model, code=2, says="-p")
+    facet("tokenize", "-m", model, code=2, says="-f")
+
+
 def use(tmp, model, text):
     first = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "1").stdout
     second = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "2", "-b", "3").stdout
@@ -233,6 +263,7 @@ def main():
         open(text, "w").write("the quick brown fox jumps over the lazy dog. " * 60)
         usage()
         models(tmp, model)
+        tokens(tmp, model)
         use(tmp, model, text)
         bench(tmp, model)
         conversions(tmp, model)
