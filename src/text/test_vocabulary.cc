@@ -1,6 +1,8 @@
 #include "text/test_vocabulary.h"
 
 #include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "text/utf8.h"
 
@@ -75,6 +77,19 @@ std::vector<int> Definition::encode(std::string_view text) const {
     at = end;
   }
   return ids;
+}
+
+std::vector<std::string> golden_lines(const std::string& name) {
+  std::ifstream in(std::string(FACET_SOURCE_DIR) + "/tests/golden/tokenizer/" + name, std::ios::binary);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<std::string> golden_texts() {
+  std::vector<std::string> texts;
+  for (const std::string& line : golden_lines("texts.jsonl")) texts.push_back(nlohmann::json::parse(line));
+  return texts;
 }
 
 std::string as_spaces(std::string text) {

@@ -121,6 +121,10 @@ class Definition {
   std::map<std::pair<std::string, std::string>, int> ranks_;
 };
 
+// tests/golden/tokenizer/, which make.py there describes: a file's lines, and the texts that they are about.
+std::vector<std::string> golden_lines(const std::string& name);
+std::vector<std::string> golden_texts();
+
 // What decoding gives back of a text: itself, with U+2581 as the space it stands for.
 std::string as_spaces(std::string text);
 

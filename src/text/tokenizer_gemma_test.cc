@@ -1,6 +1,7 @@
 // The real Gemma 4 vocabulary: golden vectors of other implementations.
 #include <gtest/gtest.h>
 
+#include "base/hash.h"
 #include "text/test_vocabulary.h"
 #include "text/tokenizer.h"
 
@@ -73,6 +74,22 @@ TEST_F(GemmaVocabulary, AgreesWithTheDefinitionAndGivesTheBytesBack) {
   }
   std::string text = testing::hostile_text(rng, 40000, gemma().vocabulary().pieces);
   ASSERT_EQ(gemma().decode(gemma().encode(text)), testing::as_spaces(text));
+}
+
+TEST_F(GemmaVocabulary, AgreesWithHuggingFacesTokenizers) {
+  const std::vector<std::string> texts = testing::golden_texts(), expected = testing::golden_lines("gemma4.fnv");
+  ASSERT_GT(texts.size(), 1500u);
+  ASSERT_EQ(texts.size(), expected.size());
+  auto hash = [](const Ids& ids) {
+    char hex[9];
+    std::snprintf(hex, sizeof hex, "%08x", static_cast<unsigned>(fnv1a(std::as_bytes(std::span(ids)))));
+    return std::string(hex);
+  };
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const Ids plain = gemma().encode(texts[i]), special = gemma().encode(texts[i], {.parse_special = true});
+    EXPECT_EQ(hash(plain) + " " + hash(special), expected[i]) << texts[i];
+    EXPECT_EQ(gemma().decode(plain), testing::as_spaces(texts[i]));
+  }
 }
 
 TEST_F(GemmaVocabulary, JsonRoundTrip) {
