@@ -1,6 +1,7 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <functional>
@@ -19,6 +20,10 @@ std::uint64_t mix(std::uint64_t x) {
 
 // At most half full, so that a probe ends soon.
 std::size_t table_size(std::size_t n) { return std::bit_ceil(std::max<std::size_t>(n * 2, 16)); }
+
+constexpr std::size_t kBatch = 64;  // look-ups under way at once
+
+constexpr std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
 constexpr std::uint64_t pair_key(int left, int right) {
   return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
@@ -42,25 +47,54 @@ std::uint64_t hash_bytes(std::string_view bytes) {
 
 int PieceIndex::build(std::span<const std::string> pieces) {
   pieces_ = pieces;
-  slots_.assign(table_size(pieces.size()), -1);
-  for (std::size_t id = 0; id < pieces.size(); ++id) {
-    std::size_t slot = hash_bytes(pieces[id]) & (slots_.size() - 1);
-    for (; slots_[slot] >= 0; slot = (slot + 1) & (slots_.size() - 1))
-      if (pieces[static_cast<std::size_t>(slots_[slot])] == pieces[id]) return static_cast<int>(id);
-    slots_[slot] = static_cast<std::int32_t>(id);
+  slots_.assign(table_size(pieces.size()), Slot());
+  std::array<std::uint64_t, kBatch> hashes;
+  for (std::size_t begin = 0; begin < pieces.size(); begin += kBatch) {
+    const std::size_t n = std::min(kBatch, pieces.size() - begin);
+    for (std::size_t i = 0; i < n; ++i) {
+      hashes[i] = hash_bytes(pieces[begin + i]);
+      __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)], 1);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      if (find(pieces[begin + i], hashes[i]) >= 0) return static_cast<int>(begin + i);
+      std::size_t slot = hashes[i] & (slots_.size() - 1);
+      while (slots_[slot].id >= 0) slot = (slot + 1) & (slots_.size() - 1);
+      slots_[slot] = {tag_of(hashes[i]), static_cast<std::int32_t>(begin + i)};
+    }
   }
   return -1;
 }
 
-int PieceIndex::find(std::string_view piece) const {
+int PieceIndex::find(std::string_view piece, std::uint64_t hash) const {
   if (slots_.empty()) return -1;
-  std::size_t slot = hash_bytes(piece) & (slots_.size() - 1);
-  for (; slots_[slot] >= 0; slot = (slot + 1) & (slots_.size() - 1))
-    if (pieces_[static_cast<std::size_t>(slots_[slot])] == piece) return slots_[slot];
+  for (std::size_t slot = hash & (slots_.size() - 1); slots_[slot].id >= 0; slot = (slot + 1) & (slots_.size() - 1))
+    if (slots_[slot].tag == tag_of(hash) && pieces_[static_cast<std::size_t>(slots_[slot].id)] == piece)
+      return slots_[slot].id;
   return -1;
 }
 
+int PieceIndex::find(std::string_view piece) const { return find(piece, hash_bytes(piece)); }
+
+void PieceIndex::find_all(std::span<const std::string_view> pieces, std::span<std::int32_t> ids) const {
+  std::array<std::uint64_t, kBatch> hashes;
+  for (std::size_t begin = 0; begin < pieces.size(); begin += kBatch) {
+    const std::size_t n = std::min(kBatch, pieces.size() - begin);
+    for (std::size_t i = 0; i < n; ++i) {
+      hashes[i] = hash_bytes(pieces[begin + i]);
+      __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      if (const Slot& slot = slots_[hashes[i] & (slots_.size() - 1)]; slot.id >= 0)
+        __builtin_prefetch(&pieces_[static_cast<std::size_t>(slot.id)]);
+    for (std::size_t i = 0; i < n; ++i) ids[begin + i] = find(pieces[begin + i], hashes[i]);
+  }
+}
+
 void MergeTable::reserve(std::size_t n_merges) { slots_.assign(table_size(n_merges), Slot()); }
+
+void MergeTable::prefetch(int left, int right) const {
+  if (left >= 0 && right >= 0) __builtin_prefetch(&slots_[mix(pair_key(left, right)) & (slots_.size() - 1)], 1);
+}
 
 void MergeTable::insert(int left, int right, Merge merge) {
   FACET_DCHECK(left >= 0 && right >= 0, "only pieces merge");
@@ -83,6 +117,7 @@ MergeTable::Merge MergeTable::find(int left, int right) const {
 void BpeMerger::merge(const MergeTable& table, std::vector<Symbol>& symbols) {
   if (symbols.size() < 2) return;
   links_.resize(symbols.size());
+  for (std::size_t i = 0; i + 1 < symbols.size(); ++i) table.prefetch(symbols[i].id, symbols[i + 1].id);
   for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
     auto [rank, merged] = table.find(symbols[i].id, symbols[i + 1].id);
     links_[i] = {rank, merged, static_cast<std::int32_t>(i) - 1, static_cast<std::int32_t>(i) + 1};
@@ -111,6 +146,7 @@ void BpeMerger::merge_short(const MergeTable& table, std::vector<Symbol>& symbol
       links_[i].rank = rank;
       links_[i].merged = merged;
     };
+    if (best > 0) table.prefetch(symbols[best - 1].id, symbols[best].id);
     refresh(best);
     if (best > 0) refresh(best - 1);
   }

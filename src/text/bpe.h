@@ -7,22 +7,31 @@
 #include <string_view>
 #include <vector>
 
+#include "base/huge_pages.h"
+
 namespace facet {
 
 // A fast hash for tables in memory; never written to a file.
 std::uint64_t hash_bytes(std::string_view bytes);
 
-// String -> id, open addressing over ids: 4 bytes a slot, the strings stay where they are.
+// String -> id, open addressing: 8 bytes a slot, the strings stay where they are.
 // `pieces` must outlive the index and keep its addresses.
 class PieceIndex {
  public:
   // The id of a piece that occurs twice, or -1.
   int build(std::span<const std::string> pieces);
   int find(std::string_view piece) const;  // -1 when absent
+  // find() of many, several times as fast: what one look-up waits for is asked of memory while others are under way.
+  void find_all(std::span<const std::string_view> pieces, std::span<std::int32_t> ids) const;
 
  private:
+  int find(std::string_view piece, std::uint64_t hash) const;
+  struct Slot {
+    std::uint32_t tag = 0;  // the hash's upper half: most look-ups compare one string, the right one
+    std::int32_t id = -1;
+  };
   std::span<const std::string> pieces_;
-  std::vector<std::int32_t> slots_;
+  std::vector<Slot, HugePageAllocator<Slot>> slots_;
 };
 
 // (left id, right id) -> (rank, id of the two together); a lower rank merges first.
@@ -37,14 +46,15 @@ class MergeTable {
   void reserve(std::size_t n_merges);  // before the first insert
   // The first of two equal pairs stays: a later one could never apply.
   void insert(int left, int right, Merge merge);
-  Merge find(int left, int right) const;  // ids may be negative: nothing merges with them
+  void prefetch(int left, int right) const;  // asks memory for what insert() and find() of this pair will touch
+  Merge find(int left, int right) const;     // ids may be negative: nothing merges with them
 
  private:
   struct Slot {
     std::uint64_t key = ~0ull;
     Merge merge;
   };
-  std::vector<Slot> slots_;
+  std::vector<Slot, HugePageAllocator<Slot>> slots_;
 };
 
 // One symbol of a text being merged: a piece, or a character that is no piece (id < 0).

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <bit>
 #include <bitset>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 
 #include "text/bpe.h"
@@ -42,8 +45,9 @@ std::string shown(std::string_view piece) {
   return out + (piece.size() > 40 ? "...'" : "'");
 }
 
-// Which two characters stand side by side inside some merged piece.  Where two that never do meet in a text, no merge
-// can reach across, so the text is cut there without changing the result, and the short stretches between cuts repeat.
+// Which two characters meet at the seam of some merge.  What merging makes is a character, or left and right of a
+// merge; so two that stand side by side inside it are a seam of one.  Where two that never are meet in a text, no merge
+// can reach across: the text is cut there without changing the result, and the short stretches between cuts repeat.
 // All characters outside ASCII count as one; U+2581 counts as a space, which is the same to the encoder.
 class Adjacency {
  public:
@@ -52,14 +56,11 @@ class Adjacency {
     auto c = static_cast<unsigned char>(at[0]);
     return c < 128 ? c : at.starts_with(kSpace) ? unsigned{' '} : kOther;
   }
-  void add_piece(std::string_view piece) {
-    unsigned previous = ~0u;
-    while (!piece.empty()) {
-      unsigned now = class_of(piece);
-      if (previous != ~0u) seen_[previous * 129 + now] = true;
-      previous = now;
-      piece.remove_prefix(static_cast<std::size_t>(std::max(1, utf8_char_size(piece))));
-    }
+  // Of a merge; the insides of left and right are single characters or merges of their own.
+  void add_seam(std::string_view left, std::string_view right) {
+    std::size_t last = left.size() - 1;
+    while (last > 0 && (static_cast<unsigned char>(left[last]) & 0xC0) == 0x80) --last;
+    seen_[class_of(left.substr(last)) * 129 + class_of(right)] = true;
   }
   bool may_join(unsigned left, unsigned right) const { return seen_[left * 129 + right]; }
 
@@ -77,6 +78,9 @@ struct Tokenizer::Table {
   std::array<std::int32_t, 128> ascii;     // the piece of a one-byte character (' ': of U+2581), or -1
   std::array<std::int32_t, 256> byte_ids;  // or -1
   bool has_all_bytes = true;
+  // Whether merging the text of a piece ends in that piece, found out when it is first met.
+  // 0 not yet known, 1 yes, 2 no.  Threads may race to write what is the same for all.
+  std::unique_ptr<std::atomic<std::uint8_t>[]> whole;
   std::vector<std::size_t> added_sizes;     // lengths of the added tokens, longest first
   std::bitset<256> added_first;             // bytes that begin one of them
   std::string bytes;                        // what each token adds to a text, end to end ...
@@ -84,6 +88,7 @@ struct Tokenizer::Table {
 
   Status fill();
   Status fill_merges();
+  Status bad_merge(std::size_t rank, const std::string& why) const;
   int added_at(std::string_view text) const;
 };
 
@@ -101,6 +106,7 @@ Status Tokenizer::Table::fill() {
   if (int twice = index.build(pieces); twice >= 0)
     return corrupt("tokenizer: token " + std::to_string(twice) + " " + shown(pieces[static_cast<std::size_t>(twice)]) +
                    " occurs twice");
+  whole = std::make_unique<std::atomic<std::uint8_t>[]>(pieces.size());
   byte_ids.fill(-1);
   for (std::size_t id = 0; id < pieces.size(); ++id) {
     const std::string& piece = pieces[id];
@@ -142,29 +148,40 @@ Status Tokenizer::Table::fill() {
 }
 
 Status Tokenizer::Table::fill_merges() {
+  constexpr std::size_t kBatch = 64;
   merges.reserve(vocabulary.merges.size());
-  std::string joined;
-  for (std::size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
-    std::string_view merge = vocabulary.merges[rank];
-    auto bad = [&](const std::string& why) {
-      return corrupt("tokenizer: merge " + std::to_string(rank) + " " + shown(merge) + why);
-    };
-    std::size_t space = merge.find(' ');
-    if (space == merge.npos || merge.find(' ', space + 1) != merge.npos)
-      return bad(" is not two pieces with one space between them");
-    std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-    joined.assign(left).append(right);
-    int ids[3] = {index.find(left), index.find(right), index.find(joined)};
-    if (ids[0] < 0) return bad(": " + shown(left) + " is not a token");
-    if (ids[1] < 0) return bad(": " + shown(right) + " is not a token");
-    if (ids[2] < 0) return bad(": " + shown(joined) + " is not a token");
-    bool allowed = true;
-    for (int id : ids) allowed = allowed && may_merge(vocabulary.kinds[static_cast<std::size_t>(id)]);
-    if (!allowed) continue;
-    merges.insert(ids[0], ids[1], {static_cast<std::uint32_t>(rank), ids[2]});
-    adjacency.add_piece(joined);
+  std::array<std::string, kBatch> joined;
+  std::array<std::string_view, 3 * kBatch> names;  // left, right, joined
+  std::array<std::int32_t, 3 * kBatch> ids;
+  for (std::size_t begin = 0; begin < vocabulary.merges.size(); begin += kBatch) {
+    const std::size_t n = std::min(kBatch, vocabulary.merges.size() - begin);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::string_view merge = vocabulary.merges[begin + i];
+      const std::size_t space = merge.find(' ');
+      if (space == merge.npos || merge.find(' ', space + 1) != merge.npos)
+        return bad_merge(begin + i, " is not two pieces with one space between them");
+      names[3 * i] = merge.substr(0, space);
+      names[3 * i + 1] = merge.substr(space + 1);
+      names[3 * i + 2] = joined[i].assign(names[3 * i]).append(names[3 * i + 1]);
+    }
+    index.find_all(std::span(names).first(3 * n), ids);
+    for (std::size_t i = 0; i < n; ++i) merges.prefetch(ids[3 * i], ids[3 * i + 1]);
+    for (std::size_t i = 0; i < n; ++i) {
+      bool allowed = true;
+      for (std::size_t part = 3 * i; part < 3 * i + 3; ++part) {
+        if (ids[part] < 0) return bad_merge(begin + i, ": " + shown(names[part]) + " is not a token");
+        allowed = allowed && may_merge(vocabulary.kinds[static_cast<std::size_t>(ids[part])]);
+      }
+      if (!allowed) continue;
+      merges.insert(ids[3 * i], ids[3 * i + 1], {static_cast<std::uint32_t>(begin + i), ids[3 * i + 2]});
+      adjacency.add_seam(names[3 * i], names[3 * i + 1]);
+    }
   }
   return {};
+}
+
+Status Tokenizer::Table::bad_merge(std::size_t rank, const std::string& why) const {
+  return corrupt("tokenizer: merge " + std::to_string(rank) + " " + shown(vocabulary.merges[rank]) + why);
 }
 
 // The longest added token that `text` begins with, or -1.
@@ -179,18 +196,22 @@ int Tokenizer::Table::added_at(std::string_view text) const {
 
 namespace {
 
-// Where a stretch of this text was first encoded, and where its ids lie in the output: words repeat, and copying their
-// ids is several times faster than merging.  One entry per hash, the latest wins; lives as long as one call of
-// encode().
-struct Seen {
-  std::uint64_t hash = 0;
-  std::size_t text_at = 0, ids_at = 0;
-  std::uint32_t text_size = 0, n_ids = 0;
+// A stretch met before and its ids: words repeat, and copying ids is several times faster than merging.  The text lies
+// in the entry, so that a hit touches one cache line.  One entry per hash, the latest wins; lives as long as one call
+// of encode().
+struct alignas(32) Word {
+  std::uint64_t text[2] = {};  // the bytes, then zeros; the last byte is their number
+  std::uint32_t n_ids = 0;
+  std::int32_t ids[3] = {};
 };
-constexpr std::size_t kSeenSlots = std::size_t{1} << 15;
-constexpr std::size_t kSeenMinText = 16 << 10;  // below this, filling the table costs more than it saves
-constexpr std::size_t kSeenMaxStretch = 64;     // longer ones do not repeat
-constexpr std::size_t kMaxStretch = 1u << 30;   // Symbol and BpeMerger count in 32 bits
+constexpr std::size_t kMaxWordText = 15;
+// Entries for a text: as many as it may have words, so that clearing them costs little beside encoding it; 512 kB at
+// most, which the second level of cache holds.
+std::size_t n_words(std::size_t text_size) {
+  return std::bit_ceil(std::clamp<std::size_t>(text_size / 4, 16, 1u << 14));
+}
+constexpr std::size_t kMaxPieceText = 64;      // a longer stretch is not looked up as a piece
+constexpr std::size_t kMaxStretch = 1u << 30;  // Symbol and BpeMerger count in 32 bits
 
 }  // namespace
 
@@ -199,7 +220,7 @@ class Tokenizer::Encoder {
  public:
   Encoder(const Table& table, std::string_view text) : table_(table), text_(text) {
     ids_.reserve(text.size() / 3 + 8);
-    if (text.size() >= kSeenMinText && table.has_all_bytes) seen_.resize(kSeenSlots);
+    words_.resize(n_words(text.size()));
   }
   std::vector<int> run(EncodeOptions options) {
     if (options.bos && table_.vocabulary.bos >= 0) ids_.push_back(table_.vocabulary.bos);
@@ -256,18 +277,61 @@ class Tokenizer::Encoder {
   }
 
   void encode_stretch(std::size_t begin, std::size_t end) {
-    std::string_view text = text_.substr(begin, end - begin);
-    if (seen_.empty() || text.size() > kSeenMaxStretch) return merge(text);
-    std::uint64_t hash = hash_bytes(text);
-    Seen& seen = seen_[hash & (kSeenSlots - 1)];
-    if (seen.n_ids > 0 && seen.hash == hash && text_.substr(seen.text_at, seen.text_size) == text) {
-      for (std::size_t i = 0; i < seen.n_ids; ++i) ids_.push_back(ids_[seen.ids_at + i]);
+    const std::string_view text = text_.substr(begin, end - begin);
+    if (!table_.has_all_bytes) return merge(text);  // its first <unk> may join one before it
+    if (text.size() > kMaxWordText) return encode_unseen(text);
+    std::uint64_t low = 0, high = 0;
+    load_word(begin, text.size(), low, high);
+    const std::uint64_t hash = (low ^ std::rotl(high, 29)) * 0x9e3779b97f4a7c15ull;  // 2^64 by the golden ratio
+    Word& word = words_[(hash >> 32) & (words_.size() - 1)];
+    if (word.text[0] == low && word.text[1] == high) {
+      for (std::uint32_t i = 0; i < word.n_ids; ++i) ids_.push_back(word.ids[i]);
       return;
     }
-    std::size_t before = ids_.size();
+    const std::size_t before = ids_.size();
+    encode_unseen(text);
+    if (ids_.size() - before > std::size(word.ids)) return;
+    word.text[0] = low;
+    word.text[1] = high;
+    word.n_ids = static_cast<std::uint32_t>(ids_.size() - before);
+    std::copy(ids_.begin() + static_cast<std::ptrdiff_t>(before), ids_.end(), word.ids);
+  }
+
+  // As Word has them.  size: 1 to kMaxWordText, so that no word equals an empty entry.
+  void load_word(std::size_t begin, std::size_t size, std::uint64_t& low, std::uint64_t& high) const {
+    const char* bytes = text_.data() + begin;
+    char copy[16] = {};
+    if (text_.size() - begin < sizeof copy) bytes = std::copy_n(bytes, size, copy) - size;
+    std::memcpy(&low, bytes, 8);
+    std::memcpy(&high, bytes + 8, 8);
+    if (size < 8) low &= (std::uint64_t{1} << (8 * size)) - 1;
+    high &= size <= 8 ? 0 : (std::uint64_t{1} << (8 * (size - 8))) - 1;
+    high |= std::uint64_t{size} << 56;
+  }
+
+  void encode_unseen(std::string_view text) {
+    if (text.size() > kMaxPieceText) return merge(text);
+    char spelled[kMaxPieceText * kSpace.size()];
+    const int id = table_.index.find(as_piece(text, spelled));
+    if (id < 0) return merge(text);
+    std::atomic<std::uint8_t>& whole = table_.whole[static_cast<std::size_t>(id)];
+    const std::uint8_t known = whole.load(std::memory_order_relaxed);
+    if (known == 1) return ids_.push_back(id);
+    const std::size_t before = ids_.size();
     merge(text);
-    seen = {hash, begin, before, static_cast<std::uint32_t>(text.size()),
-            static_cast<std::uint32_t>(ids_.size() - before)};
+    if (known == 0) whole.store(ids_.size() == before + 1 && ids_.back() == id ? 1 : 2, std::memory_order_relaxed);
+  }
+
+  // The text as a piece spells it, in `out`.
+  static std::string_view as_piece(std::string_view text, char* out) {
+    char* end = out;
+    for (char c : text) {
+      if (c == ' ')
+        end = std::copy(kSpace.begin(), kSpace.end(), end);
+      else
+        *end++ = c;
+    }
+    return {out, static_cast<std::size_t>(end - out)};
   }
 
   void merge(std::string_view text) {
@@ -309,7 +373,7 @@ class Tokenizer::Encoder {
   const Table& table_;
   std::string_view text_;
   std::vector<int> ids_;
-  std::vector<Seen> seen_;
+  std::vector<Word> words_;
   std::vector<Symbol> symbols_;
   BpeMerger merger_;
   std::size_t unknown_floor_ = 0;  // ids before this belong to an earlier stretch of plain text

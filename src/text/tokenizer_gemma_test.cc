@@ -76,6 +76,22 @@ TEST_F(GemmaVocabulary, AgreesWithTheDefinitionAndGivesTheBytesBack) {
   ASSERT_EQ(gemma().decode(gemma().encode(text)), testing::as_spaces(text));
 }
 
+TEST_F(GemmaVocabulary, LongTextsOfWordsAgreeWithTheDefinition) {
+  testing::Definition definition(gemma());
+  Rng rng(12);
+  std::string text;
+  while (text.size() < 80000) {  // few words often, many now and then, as in any language
+    const std::uint32_t some = 200u << rng.below(11);
+    const auto& pieces = gemma().vocabulary().pieces;
+    text += testing::as_spaces(pieces[500 + rng.below(std::min(some, 260000u))]);
+    text += std::string_view(" \n>. ,e")[rng.below(7)];
+    if (rng.below(50) == 0) text += "> </";
+  }
+  const Ids expected = definition.encode(text);
+  EXPECT_EQ(gemma().encode(text), expected);
+  EXPECT_EQ(gemma().encode(text), expected);  // once more, now that it is known which pieces are whole
+}
+
 TEST_F(GemmaVocabulary, AgreesWithHuggingFacesTokenizers) {
   const std::vector<std::string> texts = testing::golden_texts(), expected = testing::golden_lines("gemma4.fnv");
   ASSERT_GT(texts.size(), 1500u);

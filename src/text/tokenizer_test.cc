@@ -129,12 +129,12 @@ TEST(Tokenizer, AgreesWithTheDefinitionOnHostileText) {
   }
 }
 
-TEST(Tokenizer, RepeatedWordsInALongTextGiveTheSameIds) {  // the path that copies ids of a stretch seen before
+TEST(Tokenizer, RepeatedWordsInALongTextGiveTheSameIds) {  // the path that copies ids of a word met before
   Tokenizer t = make(random_vocabulary({"a", "b", "c", ",", "\u00e9"}, 200, 5));
   Rng rng(5, 1);
   std::string text;
   std::vector<int> expected;
-  for (int line = 0; line < 4000; ++line) {
+  for (int line = 0; line < 6000; ++line) {
     std::string part;
     for (int i = 0; i < 12; ++i) part += std::string("abc,\xff ")[rng.below(6)];
     part += "\u00e9\n";
@@ -142,9 +142,29 @@ TEST(Tokenizer, RepeatedWordsInALongTextGiveTheSameIds) {  // the path that copi
     std::vector<int> ids = t.encode(part);
     expected.insert(expected.end(), ids.begin(), ids.end());
   }
-  ASSERT_GT(text.size(), 50000u);
+  ASSERT_GT(text.size(), 80000u);
   EXPECT_EQ(t.encode(text), expected);
   EXPECT_EQ(t.decode(expected), text);
+}
+
+TEST(Tokenizer, APieceThatMergesDoNotMakeStaysInParts) {
+  // "ab" goes first, so "abc" is never made of its own text although it is a token.
+  Tokenizer t = make(small_vocabulary({"a", "b", "c"}, {"a b", "b c", "a bc"}));
+  for (int again = 0; again < 3; ++again) {
+    EXPECT_EQ(names(t, t.encode("abc")), (Names{"ab", "c"}));
+    EXPECT_EQ(names(t, t.encode("bc")), (Names{"bc"}));
+  }
+}
+
+TEST(Tokenizer, WordsOfAllLengthsAtTheEndOfAText) {  // a word is read 16 bytes at a time, but not past the end
+  Tokenizer t = make(random_vocabulary({"a", "b", "\u00e9"}, 60, 9));
+  Definition definition(t);
+  const std::string all = "ab\u00e9 aab\u00e9\u00e9bba abababab\u00e9ababbaab bbbaaabbbaaaba  a\u2581b \0 \xff\xfe";
+  for (std::size_t begin = 0; begin < all.size(); ++begin)
+    for (std::size_t end = begin; end <= all.size(); ++end) {
+      const std::string exact(all, begin, end - begin);  // so that a sanitizer sees one byte too many
+      ASSERT_EQ(t.encode(exact), definition.encode(exact)) << exact;
+    }
 }
 
 TEST(Tokenizer, AMegabyteWithoutABreakTakesNoQuadraticTime) {
@@ -156,11 +176,12 @@ TEST(Tokenizer, AMegabyteWithoutABreakTakesNoQuadraticTime) {
 }
 
 TEST(Tokenizer, IsSafeToShareBetweenThreads) {
-  Tokenizer t = make(random_vocabulary({"a", "b", "c"}, 100, 3));
+  const Vocabulary vocabulary = random_vocabulary({"a", "b", "c"}, 100, 3);
+  Tokenizer t = make(vocabulary);  // has met no piece yet: threads find out at once which are whole
   Rng rng(3, 1);
   std::string text;
   for (int i = 0; i < 40000; ++i) text += "abc "[rng.below(4)];
-  Ids expected = t.encode(text);
+  Ids expected = make(vocabulary).encode(text);
   std::vector<Ids> got(4);
   std::vector<std::thread> threads;
   for (Ids& ids : got) threads.emplace_back([&] { ids = t.encode(text); });
