@@ -176,6 +176,21 @@ def tokens(tmp, model):
     facet("tokenize", "-m", model, code=2, says="-f")
 
 
+def bench_parts(tmp, model, text):
+    rows = json.loads(facet("bench", "load", "-m", model, "-r", "3", "-o", "json").stdout)
+    check([r["what"] for r in rows] == ["checkpoint", "tokenizer", "both"], "bench load: the rows")
+    check(all(0 < r["min_ms"] <= r["median_ms"] <= r["max_ms"] and len(r["samples_ms"]) == 3 for r in rows), "bench load: figures")
+    check("| both |" in facet("bench", "load", "-m", model, "-r", "1").stdout, "bench load: the table")
+    facet("bench", "load", "-m", tmp + "/absent", code=3, says="absent")
+    facet("bench", "load", "-m", model, "-r", "0", code=2)
+    rows = json.loads(facet("bench", "tokenize", "-m", model, "-f", text, "-r", "2", "-o", "json").stdout)
+    check(len(rows) == 2 and all(r["median_mb_per_second"] > 0 and r["n_tokens"] > 0 for r in rows), "bench tokenize: figures")
+    check("MB/s" in facet("bench", "tokenize", "-m", model, "-f", text, "-r", "1").stdout, "bench tokenize: the table")
+    facet("bench", "tokenize", "-m", model, code=2, says="--text")
+    open(tmp + "/empty.txt", "w").close()
+    facet("bench", "tokenize", "-m", model, "-f", tmp + "/empty.txt", code=2, says="empty")
+
+
 def use(tmp, model, text):
     first = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "1").stdout
     second = facet("run", "-m", model, "-p", "hello", "-n", "12", "--temp", "0", "-t", "2", "-b", "3").stdout
@@ -265,6 +280,7 @@ def main():
         models(tmp, model)
         tokens(tmp, model)
         use(tmp, model, text)
+        bench_parts(tmp, model, text)
         bench(tmp, model)
         conversions(tmp, model)
         if HAS_TRAINER:

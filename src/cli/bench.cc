@@ -4,12 +4,11 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <ctime>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "base/process.h"
+#include "cli/bench.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "eval/bench.h"
@@ -81,13 +80,6 @@ Result<std::vector<BenchCase>> parse_cases(const BenchFlags& flags) {
   return out;
 }
 
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
-  return "unknown CPU";
-}
-
 double mean(const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size()); }
 double deviation(const std::vector<double>& v) {
   if (v.size() < 2) return 0;
@@ -146,7 +138,7 @@ Json to_json(const Setting& s, const BenchFlags& flags, int threads, const Bench
           {"seed", flags.seed}};
 }
 
-std::string markdown(const std::vector<Json>& rows) {
+std::string markdown(const Rows& rows) {
   std::string out =
       "| model | size | params | backend | threads | test | t/s | GB/s | of streaming |\n"
       "|---|---|---|---|---|---|---|---|---|\n";
@@ -172,34 +164,11 @@ std::string markdown(const std::vector<Json>& rows) {
   return out;
 }
 
-std::string csv(const std::vector<Json>& rows) {
-  std::string out;
-  for (const Json& row : rows) {
-    std::string names, values;
-    for (const auto& [key, value] : row.items()) {
-      if (value.is_array()) continue;
-      names += (names.empty() ? "" : ",") + key;
-      values += (values.empty() ? "" : ",") + value.dump();
-    }
-    out += (out.empty() ? names + "\n" : "") + values + "\n";
-  }
-  return out;
-}
-
-std::string format(const std::string& how, const std::vector<Json>& rows) {
-  if (how == "json") return Json(rows).dump(1) + "\n";
-  if (how == "csv") return csv(rows);
-  if (how == "md") return markdown(rows);
-  std::string out;
-  for (const Json& row : rows) out += row.dump() + "\n";
-  return out;
-}
-
 Status run_bench(const BenchFlags& flags) {
   FACET_ASSIGN(std::vector<BenchCase> cases, parse_cases(flags));
   FACET_ASSIGN(std::vector<int> threads, parse_numbers("-t", flags.threads, 1, 1024));
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
-  std::vector<Json> rows;
+  Rows rows;
   Progress progress;
   for (int n_threads : threads) {
     Setting setting;
@@ -232,22 +201,19 @@ Status run_bench(const BenchFlags& flags) {
     setting.isa = std::string("cpu ") + table->name;
     setting.type_k = name_of(report.session.kv);
     setting.type_v = name_of(report.session.value_type());
-    const std::time_t now = std::time(nullptr);
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    setting.time = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                               utc.tm_hour, utc.tm_min, utc.tm_sec);
+    setting.time = utc_now();
     for (const BenchResult& r : report.results)
       rows.push_back(to_json(setting, flags, n_threads, report, r, load_seconds));
   }
-  return write_output("", format(flags.output, rows));
+  return write_output("", format_rows(flags.output, rows, markdown));
 }
 
 }  // namespace
 
 void add_bench(CLI::App& app, Status& status) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* verb = app.add_subcommand("bench", "measure speed and memory (bench train: the speed of training)");
+  CLI::App* verb =
+      app.add_subcommand("bench", "measure speed and memory (or: bench load, bench tokenize, bench train)");
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
   option(verb, "-p,--n-prompt", flags->prompts, "prompt tokens, 0 = none: 512, 128,512 or 512-2048+512");
   option(verb, "-n,--n-gen", flags->generated, "generated tokens");
@@ -257,15 +223,15 @@ void add_bench(CLI::App& app, Status& status) {
   option(verb, "-t,--threads", flags->threads, "threads");
   option(verb, "-r,--repetitions", flags->repetitions, "times each test is run")->check(CLI::Range(1, 10000));
   session_flags(verb, flags->session);
-  option(verb, "-o,--output", flags->output, "md, json, jsonl or csv")
-      ->check(CLI::IsMember({"md", "json", "jsonl", "csv"}));
+  output_option(verb, flags->output);
   option(verb, "-s,--seed", flags->seed, "of the tokens");
   verb->add_flag("--no-warmup", flags->no_warm_up, "no untimed run first");
   verb->require_subcommand(0, 1);
-  CLI::App* train =
-      forward_to_train(*verb, {"bench", "train"}, "the speed of training, with and without fake quantization", status);
-  verb->callback([flags, verb, train, &status] {
-    if (!train->parsed()) status = run_bench(*flags);
+  add_bench_load(*verb, status);
+  add_bench_tokenize(*verb, status);
+  forward_to_train(*verb, {"bench", "train"}, "the speed of training, with and without fake quantization", status);
+  verb->callback([flags, verb, &status] {
+    if (verb->get_subcommands().empty()) status = run_bench(*flags);
   });
 }
 
