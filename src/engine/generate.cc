@@ -19,7 +19,8 @@ class Stopwatch {
 }  // namespace
 
 Result<Generation> generate(Session& session, std::span<const int> prompt, const GenerateOptions& options,
-                            const std::function<bool(int token)>& on_token, const std::atomic<bool>* cancelled) {
+                            const std::function<bool(int token)>& on_token, const std::atomic<bool>* cancelled,
+                            std::span<const int> before) {
   const GemmaConfig& config = session.model().config();
   if (prompt.empty()) return invalid_argument("the prompt is empty; give at least one token (the model's BOS will do)");
   if (options.max_tokens < -1)
@@ -56,7 +57,8 @@ Result<Generation> generate(Session& session, std::span<const int> prompt, const
   stats.prompt_seconds = since_start.seconds();
 
   Stopwatch since_prompt;
-  std::vector<int> history(prompt.begin(), prompt.end());
+  std::vector<int> history(before.begin(), before.end());
+  history.insert(history.end(), prompt.begin(), prompt.end());
   while (true) {
     if (options.max_tokens >= 0 && stats.generated_tokens >= options.max_tokens) {
       stats.stop = StopReason::kMaxTokens;
