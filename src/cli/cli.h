@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/session.h"
+#include "facet/generate_options.h"
 #include "facet/status.h"
 #include "model/scheme.h"
 #include "text/tokenizer.h"
@@ -33,6 +34,7 @@ CLI::Option* threads_option(CLI::App* app, int& threads);
 
 // One file per verb.  Each adds its subcommand; its callback writes the verb's outcome to `status`.
 void add_run(CLI::App& app, Status& status);
+void add_chat(CLI::App& app, Status& status);
 void add_logits(CLI::App& app, Status& status);
 void add_info(CLI::App& app, Status& status);
 void add_data(CLI::App& app, Status& status);
@@ -70,6 +72,20 @@ void session_flags(CLI::App* verb, SessionFlags& flags);
 // Of a model: "auto" is int8 where it carries cache scales, else f16.  threads: for one token at a time.
 Result<SessionOptions> session_options(const SessionFlags& flags, int threads, const Model& model);
 std::string name_of(KvType type);  // "f16"
+
+// What verbs that write text say about drawing it.
+struct DrawFlags {
+  int n_predict = -1, threads = 1;
+  SamplerOptions sampling;
+  bool ignore_eos = false, no_timings = false;
+};
+void draw_flags(CLI::App* verb, DrawFlags& flags);
+// One line on stderr.  kept: prompt tokens that were in the cache already.
+void print_timings(const GenerateStats& stats, int kept = 0);
+// kCorrupt: the tokenizer has more tokens than the model.
+Status check_tokenizer(const std::string& path, const Tokenizer& tokenizer, const Model& model);
+// "model x.gguf, 4.50 bits per weight; context 4096, cache 12.3 MB; 2 threads" and the kernels that were chosen.
+std::string describe(const std::string& path, const Session& session, int threads);
 
 // A text's documents end to end as training lays them, <eos> after each and <bos> before all but the first, whose <bos>
 // is the window's own.

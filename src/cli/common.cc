@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <filesystem>
 
 #include "base/atomic_file.h"
+#include "base/process.h"
 #include "base/thread_pool.h"
 #include "cli/cli.h"
 #include "text/documents.h"
@@ -111,6 +113,45 @@ Result<SessionOptions> session_options(const SessionFlags& flags, int threads, c
   if (out.kv == KvType::kAuto) out.kv = default_cache(model);
   if (out.kv_values == KvType::kAuto) out.kv_values = default_cache(model);
   return out;
+}
+
+void draw_flags(CLI::App* verb, DrawFlags& flags) {
+  SamplerOptions& sampling = flags.sampling;
+  option(verb, "-n,--predict,--n-predict", flags.n_predict, "tokens to write (-1: until the model stops)")
+      ->check(CLI::Range(-1, 1 << 30));
+  option(verb, "--temp", sampling.temperature, "temperature, 0 = always the most probable token")
+      ->check(CLI::Range(0.0, 100.0));
+  option(verb, "--top-k", sampling.top_k, "keep the k most probable (0: all)")->check(CLI::Range(0, 1 << 30));
+  option(verb, "--top-p", sampling.top_p, "keep the fewest that hold this probability")->check(CLI::Range(0.0, 1.0));
+  option(verb, "--min-p", sampling.min_p, "drop what is less probable than this share of the best")
+      ->check(CLI::Range(0.0, 1.0));
+  option(verb, "--repeat-penalty", sampling.repeat_penalty, "penalty of recent tokens, 1 = none");
+  option(verb, "--repeat-last-n", sampling.repeat_last_n, "how many tokens are recent (-1: all)");
+  option(verb, "-s,--seed", sampling.seed, "same seed, same text");
+  verb->add_flag("--ignore-eos", flags.ignore_eos, "write on through end tokens");
+  verb->add_flag("--no-show-timings", flags.no_timings, "no statistics at the end");
+  threads_option(verb, flags.threads);
+}
+
+void print_timings(const GenerateStats& stats, int kept) {
+  fmt::print(stderr,
+             "prompt: {} tokens{}, {:.1f} tokens/s; generated: {} tokens, {:.1f} tokens/s; first token {:.1f} ms; peak "
+             "memory {:.1f} MB (VmHWM)\n",
+             stats.prompt_tokens, kept > 0 ? fmt::format(" and {} kept", kept) : "", stats.prompt_tokens_per_second(),
+             stats.generated_tokens, stats.generated_tokens_per_second(), 1e3 * stats.first_token_seconds,
+             double(peak_rss_bytes()) / 1e6);
+}
+
+Status check_tokenizer(const std::string& path, const Tokenizer& tokenizer, const Model& model) {
+  if (tokenizer.vocab_size() <= model.config().vocab_size) return {};
+  return corrupt(fmt::format("{}: the tokenizer has {} tokens, the model {}", path, tokenizer.vocab_size(),
+                             model.config().vocab_size));
+}
+
+std::string describe(const std::string& path, const Session& session, int threads) {
+  return fmt::format("model {}, {:.2f} bits per weight; context {}, cache {:.1f} MB; {} threads\n{}", path,
+                     session.model().checkpoint().bits_per_weight(), session.options().context,
+                     double(session.cache_bytes()) / 1e6, threads, kernels::describe_choice());
 }
 
 std::vector<int> stream_of_documents(std::string_view text, const Tokenizer& tokenizer, int bos) {
