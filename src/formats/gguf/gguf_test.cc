@@ -159,7 +159,7 @@ TEST_F(GgufTest, EveryTensorTypeIsListedAndCopied) {
     EXPECT_EQ(stored->view.bytes.data(), t.bytes.data());  // in place
     EXPECT_EQ(stored->owner, file->owner);
   }
-  EXPECT_EQ(decoded, 7);
+  EXPECT_EQ(decoded, 13);
   ASSERT_TRUE(rewrite(*file, path("b.gguf")).ok());
   EXPECT_EQ(slurp(path("a.gguf")), slurp(path("b.gguf")));
 }
