@@ -70,13 +70,15 @@ class Terminal:
         command = " ".join(shlex.quote(word) for word in [FACET, "chat", "-m", model, *flags])
         if out:
             command += " > " + shlex.quote(out)
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "48", "-s", "chat",
-                  f"{env} {command}; echo \"[exit $?]\"; sleep 1000")
+        # A server that outlives its windows: one that goes with the last of them may still be going when the next is asked for.
+        self.tmux("-f", "/dev/null", "start-server", ";", "set-option", "-g", "exit-empty", "off", ";",
+                  "new-session", "-d", "-x", "150", "-y", "48", "-s", "chat", f"{env} {command}; echo \"[exit $?]\"; sleep 1000")
         self.screen_until(ready)
 
     @classmethod
     def tmux(cls, *words):
         done = subprocess.run(["tmux", "-L", cls.socket, *words], capture_output=True, text=True, timeout=20)
+        check(done.returncode == 0, f"tmux {words[0]}: {done.stderr.strip()!r}")
         return done.stdout
 
     def screen(self, escapes=False):
