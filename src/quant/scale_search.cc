@@ -38,6 +38,7 @@ float absmax(std::span<const float> w) {
 // Keeps the best of the scales it is shown, each with its refits.  stored: what the format makes of a scale.
 template <typename Stored>
 struct Search {
+  Search(const Group& g, Stored s) : group(g), stored(s) {}  // Clang 14 deduces Stored from nothing less
   const Group& group;
   Stored stored;
   float best = 0.0f;
