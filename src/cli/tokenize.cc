@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include "base/mapped_file.h"
+#include "base/printable.h"
 #include "cli/cli.h"
-#include "formats/printable.h"
 #include "model/checkpoint.h"
 
 namespace facet::cli {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/mapped_file.h"
 #include "formats/gguf/gguf.h"
 
@@ -23,7 +24,7 @@ Result<std::string> load_chat_template(const std::string& path) {
   if (fs::exists(own, error)) return read_text_file(own.string(), kMaxBytes);
   if (!fs::exists(config, error)) return std::string();
   FACET_ASSIGN(std::string text, read_text_file(config.string(), kMaxBytes));
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  FACET_ASSIGN(const nlohmann::ordered_json json, parse_json(text, config.string()));
   if (!json.is_object()) return corrupt(config.string() + ": not a JSON object");
   const auto found = json.find("chat_template");
   return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/limits.h"
 #include "base/mapped_file.h"
 #include "model/gguf_load.h"
 #include "model/hf_load.h"
@@ -46,7 +47,7 @@ Result<Tokenizer> load_tokenizer(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return load_gguf_tokenizer(path);
   std::string file = (std::filesystem::path(path) / "tokenizer.json").string();
-  FACET_ASSIGN(std::string text, read_text_file(file, std::size_t{1} << 28));
+  FACET_ASSIGN(std::string text, read_text_file(file, limits::kMaxJsonBytes));
   auto tokenizer = Tokenizer::from_json(text);
   if (!tokenizer.ok()) return tokenizer.status().with_prefix(file);
   return tokenizer;

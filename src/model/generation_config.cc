@@ -3,6 +3,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
+
 namespace facet {
 namespace {
 
@@ -25,7 +27,7 @@ Status read_tokens(const ordered_json& root, const char* key, std::vector<int>& 
 }  // namespace
 
 Status apply_generation_config(std::string_view text, GemmaConfig& config) {
-  const ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  FACET_ASSIGN(const ordered_json root, parse_json(text, "generation_config.json"));
   if (!root.is_object()) return corrupt("generation_config.json: not a JSON object");
   FACET_TRY(read_tokens(root, "eos_token_id", config.eos_tokens));
   FACET_TRY(read_tokens(root, "suppress_tokens", config.suppressed_tokens));

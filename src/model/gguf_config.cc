@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/printable.h"
 #include "formats/gguf/gguf.h"
-#include "formats/printable.h"
 #include "model/config.h"
 #include "model/gguf_keys.h"
 #include "model/tensor_check.h"

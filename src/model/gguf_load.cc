@@ -5,8 +5,8 @@
 #include <cstring>
 #include <set>
 
+#include "base/printable.h"
 #include "formats/gguf/gguf.h"
-#include "formats/printable.h"
 #include "model/gguf_keys.h"
 #include "model/tensor_check.h"
 

@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
-#include "formats/printable.h"
+#include "base/json.h"
+#include "base/printable.h"
 #include "model/config.h"
 
 namespace facet {
@@ -145,7 +146,7 @@ void read_eos(Fields& f, std::vector<int>& out) {
 }  // namespace
 
 Result<GemmaConfig> parse_hf_config(std::string_view text) {
-  ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  FACET_ASSIGN(const ordered_json root, parse_json(text, "config.json"));
   if (!root.is_object()) return corrupt("config.json: not a JSON object");
   const bool nested = root.contains("text_config") && root.at("text_config").is_object();
   const ordered_json& body = nested ? root.at("text_config") : root;

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/mapped_file.h"
-#include "formats/printable.h"
+#include "base/printable.h"
 #include "formats/safetensors/safetensors.h"
 #include "model/generation_config.h"
 #include "model/hf_names.h"

@@ -8,7 +8,8 @@
 #include <set>
 
 #include "base/check.h"
-#include "formats/printable.h"
+#include "base/json.h"
+#include "base/printable.h"
 
 namespace facet {
 namespace {
@@ -51,7 +52,7 @@ Result<int> read_bits(const ordered_json& object, const std::string& where) {
 }  // namespace
 
 Result<std::optional<MobileConfig>> MobileConfig::find(std::string_view text) {
-  const ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  FACET_ASSIGN(const ordered_json root, parse_json(text, "config.json"));
   if (!root.is_object()) return corrupt("config.json: not a JSON object");
   auto found = root.find("quantization_config");
   if (found == root.end() || !found->is_object() || !found->contains("quant_method"))

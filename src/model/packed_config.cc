@@ -4,7 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "formats/printable.h"
+#include "base/json.h"
+#include "base/printable.h"
 
 namespace facet {
 namespace {
@@ -36,7 +37,7 @@ Status check_group(const ordered_json& group, const std::string& where) {
 }  // namespace
 
 Result<bool> is_packed(std::string_view text) {
-  const ordered_json root = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  FACET_ASSIGN(const ordered_json root, parse_json(text, "config.json"));
   if (!root.is_object()) return corrupt("config.json: not a JSON object");
   const auto q = root.find("quantization_config");
   if (q == root.end() || !q->is_object() || !q->contains("quant_method") ||

@@ -5,10 +5,10 @@
 #include <atomic>
 #include <bit>
 #include <bitset>
-#include <cstdio>
 #include <cstring>
 #include <functional>
 
+#include "base/printable.h"
 #include "text/bpe.h"
 #include "text/utf8.h"
 
@@ -34,16 +34,8 @@ int byte_value(std::string_view piece) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-// A piece for an error message: control characters shown, at most 40 bytes.
-std::string shown(std::string_view piece) {
-  std::string out = "'";
-  for (char c : piece.substr(0, 40)) {
-    char hex[8];
-    std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned char>(c));
-    out += static_cast<unsigned char>(c) < 0x20 ? std::string(hex) : std::string(1, c);
-  }
-  return out + (piece.size() > 40 ? "...'" : "'");
-}
+// A piece for an error message.
+std::string shown(std::string_view piece) { return "'" + printable(piece) + "'"; }
 
 // Which two characters meet at the seam of some merge.  What merging makes is a character, or left and right of a
 // merge; so two that stand side by side inside it are a seam of one.  Where two that never are meet in a text, no merge

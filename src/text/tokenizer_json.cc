@@ -4,12 +4,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json.h"
 #include "text/tokenizer.h"
 
 namespace facet {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 // Added tokens that Hugging Face calls special but a chat parser has to see in the output, as llama.cpp's converter
 // types them (spec: token types).
@@ -159,69 +160,64 @@ void read_special_ids(const Json& root, Vocabulary& out) {
 }  // namespace
 
 Result<Tokenizer> Tokenizer::from_json(std::string_view text) {
+  FACET_ASSIGN(const Json root, parse_json(text, "tokenizer.json"));
+  if (!root.is_object()) return bad("not an object");
   Vocabulary vocabulary;
-  try {
-    Json root = Json::parse(text);
-    if (!root.is_object()) return bad("not an object");
-    FACET_TRY(check_model(member(root, "model")));
-    FACET_TRY(check_pipeline(root));
-    FACET_TRY(read_pieces(root, vocabulary));
-    FACET_TRY(read_merges(root["model"]["merges"], vocabulary));
-    read_special_ids(root, vocabulary);
-  } catch (const Json::exception& e) {
-    return bad(std::string("not JSON: ") + e.what());
-  }
+  FACET_TRY(check_model(member(root, "model")));
+  FACET_TRY(check_pipeline(root));
+  FACET_TRY(read_pieces(root, vocabulary));
+  FACET_TRY(read_merges(member(member(root, "model"), "merges"), vocabulary));
+  read_special_ids(root, vocabulary);
   return create(std::move(vocabulary));
 }
 
 std::string Tokenizer::to_json() const {
-  using Ordered = nlohmann::ordered_json;
   const Vocabulary& v = vocabulary();
   auto replace = [](const char* from, const char* to) {
-    return Ordered{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+    return Json{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
   };
-  Ordered root;
+  Json root;
   root["version"] = "1.0";
   root["truncation"] = nullptr;
   root["padding"] = nullptr;
-  root["added_tokens"] = Ordered::array();
+  root["added_tokens"] = Json::array();
   for (std::size_t id = 0; id < v.pieces.size(); ++id) {
     TokenKind kind = v.kinds[id];
     bool control = kind == TokenKind::kControl || kind == TokenKind::kUnknown;
     if (!control && kind != TokenKind::kUserDefined) continue;
-    root["added_tokens"].push_back(Ordered{{"id", id},
-                                           {"content", v.pieces[id]},
-                                           {"single_word", false},
-                                           {"lstrip", false},
-                                           {"rstrip", false},
-                                           {"normalized", false},
-                                           {"special", control}});
+    root["added_tokens"].push_back(Json{{"id", id},
+                                        {"content", v.pieces[id]},
+                                        {"single_word", false},
+                                        {"lstrip", false},
+                                        {"rstrip", false},
+                                        {"normalized", false},
+                                        {"special", control}});
   }
   root["normalizer"] = replace(" ", "\u2581");
   root["pre_tokenizer"] = nullptr;
   root["post_processor"] = nullptr;
   if (v.bos >= 0) {
-    auto sequence = [](const char* id) { return Ordered{{"Sequence", {{"id", id}, {"type_id", 0}}}}; };
+    auto sequence = [](const char* id) { return Json{{"Sequence", {{"id", id}, {"type_id", 0}}}}; };
     const std::string& piece = v.pieces[static_cast<std::size_t>(v.bos)];
-    Ordered bos = {{"SpecialToken", {{"id", piece}, {"type_id", 0}}}};
+    Json bos = {{"SpecialToken", {{"id", piece}, {"type_id", 0}}}};
     root["post_processor"] = {
         {"type", "TemplateProcessing"},
-        {"single", Ordered::array({bos, sequence("A")})},
-        {"pair", Ordered::array({bos, sequence("A"), bos, sequence("B")})},
+        {"single", Json::array({bos, sequence("A")})},
+        {"pair", Json::array({bos, sequence("A"), bos, sequence("B")})},
         {"special_tokens",
-         {{piece, {{"id", piece}, {"ids", Ordered::array({v.bos})}, {"tokens", Ordered::array({piece})}}}}}};
+         {{piece, {{"id", piece}, {"ids", Json::array({v.bos})}, {"tokens", Json::array({piece})}}}}}};
   }
-  root["decoder"] = {{"type", "Sequence"},
-                     {"decoders", Ordered::array({replace("\u2581", " "), Ordered{{"type", "ByteFallback"}},
-                                                  Ordered{{"type", "Fuse"}}})}};
-  Ordered model = {{"type", "BPE"},
-                   {"dropout", nullptr},
-                   {"unk_token", v.unknown < 0 ? Ordered() : Ordered(v.pieces[static_cast<std::size_t>(v.unknown)])},
-                   {"continuing_subword_prefix", nullptr},
-                   {"end_of_word_suffix", nullptr},
-                   {"fuse_unk", true},
-                   {"byte_fallback", true},
-                   {"ignore_merges", false}};
+  root["decoder"] = {
+      {"type", "Sequence"},
+      {"decoders", Json::array({replace("\u2581", " "), Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}})}};
+  Json model = {{"type", "BPE"},
+                {"dropout", nullptr},
+                {"unk_token", v.unknown < 0 ? Json() : Json(v.pieces[static_cast<std::size_t>(v.unknown)])},
+                {"continuing_subword_prefix", nullptr},
+                {"end_of_word_suffix", nullptr},
+                {"fuse_unk", true},
+                {"byte_fallback", true},
+                {"ignore_merges", false}};
   // The vocabulary goes in as text, in id order: an ordered_json object searches all its keys at each insertion.
   std::string out = root.dump();
   out.back() = ',';

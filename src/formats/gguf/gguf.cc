@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/printable.h"
 #include "formats/name_order.h"
-#include "formats/printable.h"
 
 namespace facet {
 namespace {

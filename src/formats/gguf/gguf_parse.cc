@@ -7,12 +7,12 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/limits.h"
 #include "base/mapped_file.h"
+#include "base/printable.h"
 #include "formats/gguf/gguf.h"
 #include "formats/gguf/gguf_layout.h"
-#include "formats/limits.h"
 #include "formats/name_order.h"
-#include "formats/printable.h"
 
 namespace facet {
 

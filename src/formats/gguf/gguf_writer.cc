@@ -8,10 +8,10 @@
 
 #include "base/check.h"
 #include "base/checked.h"
+#include "base/limits.h"
+#include "base/printable.h"
 #include "formats/gguf/gguf_layout.h"
-#include "formats/limits.h"
 #include "formats/name_order.h"
-#include "formats/printable.h"
 
 namespace facet {
 namespace {

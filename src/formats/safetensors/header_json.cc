@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "formats/limits.h"
-#include "formats/printable.h"
+#include "base/limits.h"
+#include "base/printable.h"
 
 namespace facet {
 namespace {

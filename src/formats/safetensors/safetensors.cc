@@ -9,10 +9,10 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/limits.h"
 #include "base/mapped_file.h"
-#include "formats/limits.h"
+#include "base/printable.h"
 #include "formats/name_order.h"
-#include "formats/printable.h"
 #include "formats/safetensors/header_json.h"
 
 namespace facet {

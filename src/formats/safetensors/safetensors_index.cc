@@ -8,9 +8,9 @@
 #include <system_error>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/mapped_file.h"
-#include "formats/limits.h"
-#include "formats/printable.h"
+#include "base/printable.h"
 #include "formats/safetensors/header_json.h"
 #include "formats/safetensors/safetensors.h"
 

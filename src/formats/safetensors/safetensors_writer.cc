@@ -9,8 +9,8 @@
 
 #include "base/check.h"
 #include "base/checked.h"
-#include "formats/limits.h"
-#include "formats/printable.h"
+#include "base/limits.h"
+#include "base/printable.h"
 
 namespace facet {
 namespace {

@@ -1,5 +1,5 @@
 // limits.h: how large the parts of a model file may be.  Far above any real model, far below what would hurt us; every
-// reader and writer of this room applies the same table, which docs/formats/ repeats.
+// reader and writer applies the same table, which docs/formats/ repeats.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ inline constexpr std::uint64_t kMaxArrayElements = std::uint64_t{64} << 20;  // 
 inline constexpr int kMaxDims = 4;
 inline constexpr std::uint64_t kMaxGgufNameBytes = 63;  // llama.cpp keeps names in char[64]
 inline constexpr std::uint64_t kMaxAlignment = 65536;
-inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{100} << 20;  // a safetensors header or shard index
+inline constexpr std::uint64_t kMaxJsonBytes = std::uint64_t{100} << 20;  // a safetensors header, any JSON file
 inline constexpr int kMaxJsonDepth = 16;
 
 }  // namespace facet::limits
