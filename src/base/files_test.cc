@@ -66,6 +66,19 @@ TEST(Checked, OverflowIsSeen) {
   EXPECT_FALSE(checked_add(~0ull, 1));
   EXPECT_FALSE(checked_align_up(~0ull - 3, 32));
   EXPECT_EQ(*checked_align_up(33, 32), 64u);
+  EXPECT_EQ(checked_narrow<std::int8_t>(-128), std::int8_t{-128});
+  EXPECT_FALSE(checked_narrow<std::int8_t>(128u));
+  EXPECT_FALSE(checked_narrow<std::uint32_t>(-1));
+  constexpr std::int64_t kMost = INT64_MAX;
+  auto size = [](std::uint64_t bytes, std::vector<std::int64_t> dims) { return checked_size(bytes, dims); };
+  EXPECT_EQ(size(4, {3, 5}), 60u);
+  EXPECT_EQ(size(4, {}), 4u);
+  EXPECT_EQ(size(4, {3, 0}), 0u);
+  EXPECT_EQ(size(1, {kMost}), static_cast<std::uint64_t>(kMost));
+  EXPECT_FALSE(size(2, {kMost}));
+  EXPECT_FALSE(size(1, {-1}));
+  EXPECT_FALSE(size(4, {0, kMost}));
+  EXPECT_FALSE(size(1, {1 << 30, 1 << 30, 1 << 30, 0}));
 }
 
 TEST(MappedFile, ReleasedPagesComeBackAsTheyWere) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/checked.h"
 #include "base/printable.h"
 #include "formats/gguf/gguf.h"
 #include "model/config.h"
@@ -46,9 +47,9 @@ class Keys {
     return {};
   }
   int to_int(const std::string& key, std::int64_t v) {
-    if (v < std::numeric_limits<int>::min() || v > std::numeric_limits<int>::max())
-      fail(fmt::format("{} is {}, out of range", key, v));
-    return static_cast<int>(v);
+    const std::optional<int> n = checked_narrow<int>(v);
+    if (!n) fail(fmt::format("{} is {}, out of range", key, v));
+    return n.value_or(0);
   }
   std::vector<int> ints(const std::string& key, const std::optional<std::vector<std::int64_t>>& values) {
     std::vector<int> out;

@@ -107,6 +107,9 @@ void add_number_cases(std::vector<Case>& out) {
   bad("shape_overflow", "U8", "[4294967296,4294967296]", "[0,8]", "size overflows");
   bad("shape_overflow_by_element", "F64", "[4611686018427387904]", "[0,8]", "size overflows");
   bad("shape_overflow_then_zero", "U8", "[4294967296,4294967296,0]", "[0,8]", "size overflows");
+  bad("shape_zero_then_overflow", "F32", "[0,9223372036854775807]", "[0,0]", "size overflows");
+  bad("shape_overflow_beside_zero", "U8", "[4611686018427387904,0,4]", "[0,0]", "size overflows");
+  bad("shape_2_63_elements", "U8", "[4294967296,2147483648]", "[0,8]", "size overflows");
   bad("shape_too_small", "U8", "[7]", "[0,8]", "has 8 bytes, but U8 7 needs 7");
   bad("shape_too_large", "F32", "[3]", "[0,8]", "has 8 bytes, but F32 3 needs 12");
   bad("offsets_1", "U8", "[8]", "[0]", "has 1 data_offsets, expected 2");

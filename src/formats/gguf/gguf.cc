@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <limits>
 #include <type_traits>
 #include <utility>
 
+#include "base/checked.h"
 #include "base/printable.h"
 #include "formats/name_order.h"
 
@@ -35,13 +35,6 @@ Result<T> get_exact(const GgufFile& file, std::string_view key, const std::optio
   return wrong_type(file, key, *value, expected);
 }
 
-// An integer of any width as int64, or nullopt when it does not fit.
-template <typename T>
-std::optional<std::int64_t> to_int64(T value) {
-  if (!std::in_range<std::int64_t>(value)) return std::nullopt;
-  return static_cast<std::int64_t>(value);
-}
-
 Status too_large(const GgufFile& file, std::string_view key, std::uint64_t value) {
   return corrupt(fmt::format("{}: key '{}' is {}, which is out of range", file.path, printable(key), value));
 }
@@ -63,7 +56,7 @@ Result<std::int64_t> GgufFile::get_int(std::string_view key, std::optional<std::
   return std::visit(
       [&]<typename T>(const T& v) -> Result<std::int64_t> {
         if constexpr (kIsInteger<T>) {
-          if (auto n = to_int64(v)) return *n;
+          if (auto n = checked_narrow<std::int64_t>(v)) return *n;
           return too_large(*this, key, static_cast<std::uint64_t>(v));
         } else {
           return wrong_type(*this, key, *value, "an integer");
@@ -100,7 +93,7 @@ Result<std::vector<std::int64_t>> GgufFile::get_ints(std::string_view key) const
           std::vector<std::int64_t> out;
           out.reserve(v.size());
           for (auto element : v) {
-            auto n = to_int64(element);
+            auto n = checked_narrow<std::int64_t>(element);
             if (!n) return too_large(*this, key, static_cast<std::uint64_t>(element));
             out.push_back(*n);
           }

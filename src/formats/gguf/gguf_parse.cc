@@ -35,10 +35,10 @@ Result<std::uint64_t> tensor_bytes(GgmlType type, const Shape& shape) {
   auto cols = static_cast<std::uint64_t>(shape.back());
   if (cols % info->block != 0)
     return corrupt(fmt::format("has rows of {} elements, {} needs a multiple of {}", cols, info->name, info->block));
-  auto bytes = checked_mul(cols / info->block, info->block_bytes);
-  for (std::size_t i = 0; i + 1 < shape.size() && bytes; ++i)
-    bytes = checked_mul(*bytes, static_cast<std::uint64_t>(shape[i]));
-  if (!bytes) return corrupt("has a shape whose size overflows");
+  // Elements too: a block of few bytes may hold many.
+  const auto row_bytes = checked_mul(cols / info->block, info->block_bytes);
+  const auto bytes = row_bytes ? checked_size(*row_bytes, std::span(shape).first(shape.size() - 1)) : std::nullopt;
+  if (!bytes || !checked_size(1, shape)) return corrupt("has a shape whose size overflows");
   return *bytes;
 }
 
@@ -100,7 +100,7 @@ class Parser {
   Status check_count(std::uint64_t offset, const char* what, std::uint64_t n, std::uint64_t limit,
                      std::uint64_t min_bytes) const {
     if (n > limit) return bad(offset, fmt::format("announces {} {}, at most {} are allowed", n, what, limit));
-    if (n * min_bytes > reader_.remaining())
+    if (auto bytes = checked_mul(n, min_bytes); !bytes || *bytes > reader_.remaining())
       return bad(offset, fmt::format("announces {} {}, too many for a file of {} bytes", n, what, bytes_.size()));
     return {};
   }
@@ -243,7 +243,7 @@ class Parser {
     Status status;
     bool known = dispatch(type, [&]<typename T>(T) {
       constexpr std::uint64_t kMinBytes = std::is_same_v<T, std::string_view> ? sizeof(std::uint64_t) : sizeof(T);
-      if (count * kMinBytes > reader_.remaining()) {
+      if (auto bytes = checked_mul(count, kMinBytes); !bytes || *bytes > reader_.remaining()) {
         status = bad(offset, fmt::format("{} has {} elements, too many for the {} bytes left (truncated download?)",
                                          what_, count, reader_.remaining()));
         return;
@@ -316,12 +316,13 @@ class Parser {
       auto begin = data_begin ? checked_add(*data_begin, expected) : std::nullopt;
       auto end = begin ? checked_add(*begin, size) : std::nullopt;
       auto padded = checked_align_up(size, out_.alignment);
-      if (!end || !padded || *end > bytes_.size())
+      auto next = padded ? checked_add(expected, *padded) : std::nullopt;
+      if (!end || !next || *end > bytes_.size())
         return corrupt(fmt::format("{}: tensor '{}' ends at byte {} but the file has {} bytes (truncated download?)",
                                    out_.path, printable(t.name), end ? *end : UINT64_MAX, bytes_.size()));
       t.file_offset = *begin;
       t.bytes = bytes_.subspan(*begin, size);
-      expected += *padded;  // at most the file's size and a pad per tensor so far
+      expected = *next;
     }
     return {};
   }

@@ -28,9 +28,7 @@ Status check_cover(std::vector<HeaderEntry>& entries, std::uint64_t data_bytes) 
   std::uint64_t at = 0;
   for (const HeaderEntry& e : entries) {
     auto bad = [&](const std::string& what) { return corrupt("tensor '" + printable(e.name) + "' " + what); };
-    auto size = checked_mul(1, static_cast<std::uint64_t>(element_bytes(e.type)));
-    for (std::int64_t d : e.shape)
-      if (size) size = checked_mul(*size, static_cast<std::uint64_t>(d));
+    const auto size = checked_size(static_cast<std::uint64_t>(element_bytes(e.type)), e.shape);
     if (!size) return bad("has a shape whose size overflows");
     if (e.begin > e.end) return bad(fmt::format("ends at {} before it begins at {}", e.end, e.begin));
     if (e.end > data_bytes)

@@ -28,11 +28,9 @@ Status append_quoted(std::string& out, const std::string& text) {
 Result<std::uint64_t> size_of(SafetensorsType type, const Shape& shape) {
   if (shape.size() > limits::kMaxDims)
     return invalid_argument(fmt::format("has {} dimensions, at most {}", shape.size(), limits::kMaxDims));
-  auto size = checked_mul(1, static_cast<std::uint64_t>(element_bytes(type)));
-  for (std::int64_t d : shape) {
+  for (std::int64_t d : shape)
     if (d < 0) return invalid_argument(fmt::format("has a dimension of {}", d));
-    if (size) size = checked_mul(*size, static_cast<std::uint64_t>(d));
-  }
+  const auto size = checked_size(static_cast<std::uint64_t>(element_bytes(type)), shape);
   if (!size) return invalid_argument("has a shape whose size overflows");
   return *size;
 }
