@@ -16,21 +16,35 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kMaxPatternBytes = 64 << 10;  // of all patterns of a file
+// Patterns come from a stranger's file: compiling and matching them must take neither exponential time nor a deep stack
+// (std::regex recurses once per term and per group).  Files that exist have a dozen patterns of at most 80 bytes, and
+// one lookahead in one of them.
+constexpr std::size_t kMaxPatternBytes = 1024;   // of one
+constexpr std::size_t kMaxRuleBytes = 16 << 10;  // of all that are searched for, which is quadratic in the name
+constexpr std::size_t kMaxKeptBytes = 64 << 10;  // of all names that are kept
+constexpr std::size_t kPatternCost = 16;         // a compiled pattern takes memory even when it is empty
+constexpr std::size_t kMaxAssertions = 1;        // lookaheads in one: inside each other they are exponential
 
-// Patterns come from a stranger's file: matching one must not take exponential time, which is libstdc++'s default way,
-// nor may all of them together be large.  Counted repetition, which multiplies a pattern, is in no known file.
+// libstdc++'s default way of matching is exponential; copying what groups matched is quadratic.
 std::regex_constants::syntax_option_type pattern_options() {
 #ifdef __GLIBCXX__
-  return std::regex::ECMAScript | std::regex_constants::__polynomial;
+  return std::regex::ECMAScript | std::regex::nosubs | std::regex_constants::__polynomial;
 #else
-  return std::regex::ECMAScript;
+  return std::regex::ECMAScript | std::regex::nosubs;
 #endif
 }
 
+// Counted repetition, which multiplies a pattern, is in no known file.
+bool is_tame(const std::string& pattern) {
+  std::size_t n_assertions = 0;
+  for (std::size_t at = pattern.find("(?"); at != pattern.npos; at = pattern.find("(?", at + 2))
+    n_assertions += pattern.compare(at, 3, "(?:") != 0;
+  return pattern.size() <= kMaxPatternBytes && pattern.find('{') == pattern.npos && n_assertions <= kMaxAssertions;
+}
+
 Result<std::regex> compile(const std::string& pattern, std::size_t& bytes_left) {
-  if (pattern.size() <= bytes_left && pattern.find('{') == std::string::npos) {
-    bytes_left -= pattern.size();
+  if (is_tame(pattern) && pattern.size() + kPatternCost <= bytes_left) {
+    bytes_left -= pattern.size() + kPatternCost;
     try {
       return std::regex(pattern, pattern_options());
     } catch (const std::regex_error&) {
@@ -64,13 +78,13 @@ Result<std::optional<MobileConfig>> MobileConfig::find(std::string_view text) {
         ", Facet reads \"gemma\" (the mobile format), \"compressed-tensors\" (w4a16) and folders without "
         "one; take the bf16 or the GGUF release of this model");
   MobileConfig out;
-  std::size_t bytes_left = kMaxPatternBytes;
+  std::size_t kept_bytes_left = kMaxKeptBytes, rule_bytes_left = kMaxRuleBytes;
   if (q.contains("num_bits")) FACET_TRY(read_bits(q, "quantization_config").status());
   if (auto kept = q.find("modules_to_not_convert"); kept != q.end() && !kept->is_null()) {
     if (!kept->is_array()) return corrupt("config.json: modules_to_not_convert is not a list of names");
     for (const ordered_json& name : *kept) {
       if (!name.is_string()) return corrupt("config.json: modules_to_not_convert is not a list of names");
-      FACET_ASSIGN(std::regex pattern, compile(name.get<std::string>(), bytes_left));
+      FACET_ASSIGN(std::regex pattern, compile(name.get<std::string>(), kept_bytes_left));
       out.kept_.push_back({name.get<std::string>(), std::move(pattern)});
     }
   }
@@ -78,7 +92,7 @@ Result<std::optional<MobileConfig>> MobileConfig::find(std::string_view text) {
     if (!rules->is_object()) return corrupt("config.json: module_quant_configs is not an object of patterns");
     for (const auto& [pattern, value] : rules->items()) {
       FACET_ASSIGN(int bits, read_bits(value, "module_quant_configs '" + printable(pattern) + "'"));
-      FACET_ASSIGN(std::regex compiled, compile(pattern, bytes_left));
+      FACET_ASSIGN(std::regex compiled, compile(pattern, rule_bytes_left));
       out.rules_.push_back({std::move(compiled), bits});
     }
   }
