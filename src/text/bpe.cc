@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <functional>
+#include <random>
 
 #include "base/check.h"
 
@@ -25,14 +26,19 @@ constexpr std::size_t kBatch = 64;  // look-ups under way at once
 
 constexpr std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
+std::uint64_t new_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
 constexpr std::uint64_t pair_key(int left, int right) {
   return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
 }
 
 }  // namespace
 
-std::uint64_t hash_bytes(std::string_view bytes) {
-  std::uint64_t hash = bytes.size() * 0x9e3779b97f4a7c15ull;
+std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
+  std::uint64_t hash = (bytes.size() * 0x9e3779b97f4a7c15ull) ^ seed;
   const char* p = bytes.data();
   std::size_t n = bytes.size();
   for (; n >= 8; p += 8, n -= 8) {
@@ -47,12 +53,13 @@ std::uint64_t hash_bytes(std::string_view bytes) {
 
 int PieceIndex::build(std::span<const std::string> pieces) {
   pieces_ = pieces;
+  seed_ = new_seed();
   slots_.assign(table_size(pieces.size()), Slot());
   std::array<std::uint64_t, kBatch> hashes;
   for (std::size_t begin = 0; begin < pieces.size(); begin += kBatch) {
     const std::size_t n = std::min(kBatch, pieces.size() - begin);
     for (std::size_t i = 0; i < n; ++i) {
-      hashes[i] = hash_bytes(pieces[begin + i]);
+      hashes[i] = hash_bytes(pieces[begin + i], seed_);
       __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)], 1);
     }
     for (std::size_t i = 0; i < n; ++i) {
@@ -73,14 +80,14 @@ int PieceIndex::find(std::string_view piece, std::uint64_t hash) const {
   return -1;
 }
 
-int PieceIndex::find(std::string_view piece) const { return find(piece, hash_bytes(piece)); }
+int PieceIndex::find(std::string_view piece) const { return find(piece, hash_bytes(piece, seed_)); }
 
 void PieceIndex::find_all(std::span<const std::string_view> pieces, std::span<std::int32_t> ids) const {
   std::array<std::uint64_t, kBatch> hashes;
   for (std::size_t begin = 0; begin < pieces.size(); begin += kBatch) {
     const std::size_t n = std::min(kBatch, pieces.size() - begin);
     for (std::size_t i = 0; i < n; ++i) {
-      hashes[i] = hash_bytes(pieces[begin + i]);
+      hashes[i] = hash_bytes(pieces[begin + i], seed_);
       __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
     }
     for (std::size_t i = 0; i < n; ++i)
@@ -90,16 +97,21 @@ void PieceIndex::find_all(std::span<const std::string_view> pieces, std::span<st
   }
 }
 
-void MergeTable::reserve(std::size_t n_merges) { slots_.assign(table_size(n_merges), Slot()); }
+void MergeTable::reserve(std::size_t n_merges) {
+  slots_.assign(table_size(n_merges), Slot());
+  seed_ = new_seed();
+}
+
+std::size_t MergeTable::slot_of(std::uint64_t key) const { return mix(key ^ seed_) & (slots_.size() - 1); }
 
 void MergeTable::prefetch(int left, int right) const {
-  if (left >= 0 && right >= 0) __builtin_prefetch(&slots_[mix(pair_key(left, right)) & (slots_.size() - 1)], 1);
+  if (left >= 0 && right >= 0) __builtin_prefetch(&slots_[slot_of(pair_key(left, right))], 1);
 }
 
 void MergeTable::insert(int left, int right, Merge merge) {
   FACET_DCHECK(left >= 0 && right >= 0, "only pieces merge");
   std::uint64_t key = pair_key(left, right);
-  std::size_t slot = mix(key) & (slots_.size() - 1);
+  std::size_t slot = slot_of(key);
   for (; slots_[slot].key != ~0ull; slot = (slot + 1) & (slots_.size() - 1))
     if (slots_[slot].key == key) return;
   slots_[slot] = {key, merge};
@@ -108,7 +120,7 @@ void MergeTable::insert(int left, int right, Merge merge) {
 MergeTable::Merge MergeTable::find(int left, int right) const {
   if (left < 0 || right < 0) return {};
   std::uint64_t key = pair_key(left, right);
-  std::size_t slot = mix(key) & (slots_.size() - 1);
+  std::size_t slot = slot_of(key);
   for (; slots_[slot].key != ~0ull; slot = (slot + 1) & (slots_.size() - 1))
     if (slots_[slot].key == key) return slots_[slot].merge;
   return {};

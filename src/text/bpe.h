@@ -12,10 +12,11 @@
 namespace facet {
 
 // A fast hash for tables in memory; never written to a file.
-std::uint64_t hash_bytes(std::string_view bytes);
+std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed = 0);
 
 // String -> id, open addressing: 8 bytes a slot, the strings stay where they are.
 // `pieces` must outlive the index and keep its addresses.
+// Here and below each table has a seed nobody can know: pieces chosen to collide would make it quadratic.
 class PieceIndex {
  public:
   // The id of a piece that occurs twice, or -1.
@@ -32,6 +33,7 @@ class PieceIndex {
   };
   std::span<const std::string> pieces_;
   std::vector<Slot, HugePageAllocator<Slot>> slots_;
+  std::uint64_t seed_ = 0;
 };
 
 // (left id, right id) -> (rank, id of the two together); a lower rank merges first.
@@ -54,7 +56,9 @@ class MergeTable {
     std::uint64_t key = ~0ull;
     Merge merge;
   };
+  std::size_t slot_of(std::uint64_t key) const;
   std::vector<Slot, HugePageAllocator<Slot>> slots_;
+  std::uint64_t seed_ = 0;
 };
 
 // One symbol of a text being merged: a piece, or a character that is no piece (id < 0).

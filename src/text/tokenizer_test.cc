@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <numeric>
 #include <thread>
 
+#include "text/bpe.h"
 #include "text/test_vocabulary.h"
 #include "text/utf8.h"
 
@@ -173,6 +175,19 @@ TEST(Tokenizer, AMegabyteWithoutABreakTakesNoQuadraticTime) {
   Ids ids = t.encode(text);
   EXPECT_EQ(ids.size(), text.size() / 8);
   EXPECT_EQ(t.decode(ids), text);
+}
+
+// Half the pieces of a table within the first 1/64 of its slots, were its hash known: minutes of probing.
+TEST(Tokenizer, PiecesThatCollideTakeNoQuadraticTime) {
+  constexpr std::size_t kPieces = 120000, kSlots = std::size_t{1} << 18;
+  Vocabulary v = small_vocabulary({}, {});
+  for (int i = 0; v.pieces.size() < kPieces; ++i)
+    if (std::string piece = std::to_string(i); (hash_bytes(piece) & (kSlots - 1)) < kSlots / 64)
+      v.pieces.push_back(std::move(piece));
+  v.kinds.resize(v.pieces.size(), TokenKind::kNormal);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(make(std::move(v)).vocab_size(), static_cast<int>(kPieces));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 TEST(Tokenizer, IsSafeToShareBetweenThreads) {
