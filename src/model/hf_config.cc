@@ -155,6 +155,8 @@ Result<GemmaConfig> parse_hf_config(std::string_view text) {
   top.get("model_type", outer_type);
   model_type = outer_type;
   f.get("model_type", model_type);
+  FACET_TRY(top.status());
+  FACET_TRY(f.status());
   for (const std::string& type : {outer_type, model_type}) {
     if (type.find("assistant") != std::string::npos)
       return unsupported("config.json: this is a drafter (" + printable(type) + "), not a model that can run alone");

@@ -53,7 +53,20 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
 
 std::string good_gguf();         // every type of value and array, three tensors
 std::string good_safetensors();  // metadata, a scalar, an empty tensor and three others
+std::string good_config();       // config.json: every key
+std::string good_generation_config();
+std::string good_quantization();  // a config.json with the quantization_config of the mobile format
+std::string good_packed();        // one with that of compressed-tensors
+std::string good_tokenizer();     // tokenizer.json with all 256 bytes
 std::vector<Case> gguf_cases();
 std::vector<Case> safetensors_cases();
+std::vector<Case> config_cases();
+std::vector<Case> generation_config_cases();
+std::vector<Case> quantization_cases();
+std::vector<Case> packed_cases();
+std::vector<Case> tokenizer_cases();
+
+// `text` with its first `from` replaced; a text that no reader takes when there is none.
+std::string replace_first(std::string text, std::string_view from, std::string_view to);
 
 }  // namespace facet::malformed

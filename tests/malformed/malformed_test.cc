@@ -11,6 +11,10 @@
 
 #include "formats/gguf/gguf.h"
 #include "formats/safetensors/safetensors.h"
+#include "model/generation_config.h"
+#include "model/mobile_config.h"
+#include "model/packed_config.h"
+#include "text/tokenizer.h"
 
 namespace facet::malformed {
 namespace {
@@ -25,10 +29,16 @@ auto parse_exact(Parse parse, std::string_view bytes) {
 Status parse_as_gguf(std::string_view bytes) { return parse_exact(parse_gguf, bytes); }
 Status parse_as_safetensors(std::string_view bytes) { return parse_exact(parse_safetensors, bytes); }
 
-void expect_refused(const Case& c, const Status& status) {
+GemmaConfig parsed_config() { return *parse_hf_config(good_config()); }
+Status parse_as_generation_config(std::string_view text) {
+  GemmaConfig config = parsed_config();
+  return apply_generation_config(text, config);
+}
+
+void expect_refused(const Case& c, const Status& status, const char* subject) {
   EXPECT_EQ(status.code(), c.code) << status.message();
   EXPECT_NE(status.message().find(c.message), std::string::npos) << status.message();
-  EXPECT_EQ(status.message().find("model"), 0u) << status.message();
+  EXPECT_EQ(status.message().find(subject), 0u) << status.message();
   EXPECT_TRUE(std::all_of(status.message().begin(), status.message().end(), [](char ch) {
     return ch >= 0x20 && ch < 0x7f;
   })) << status.message();
@@ -36,13 +46,49 @@ void expect_refused(const Case& c, const Status& status) {
 }
 
 class Gguf : public testing::TestWithParam<Case> {};
-TEST_P(Gguf, IsRefused) { expect_refused(GetParam(), parse_as_gguf(GetParam().bytes)); }
+TEST_P(Gguf, IsRefused) { expect_refused(GetParam(), parse_as_gguf(GetParam().bytes), "model"); }
 class Safetensors : public testing::TestWithParam<Case> {};
-TEST_P(Safetensors, IsRefused) { expect_refused(GetParam(), parse_as_safetensors(GetParam().bytes)); }
+TEST_P(Safetensors, IsRefused) { expect_refused(GetParam(), parse_as_safetensors(GetParam().bytes), "model"); }
+class Config : public testing::TestWithParam<Case> {};
+TEST_P(Config, IsRefused) { expect_refused(GetParam(), parse_hf_config(GetParam().bytes).status(), "config"); }
+class GenerationConfig : public testing::TestWithParam<Case> {};
+TEST_P(GenerationConfig, IsRefused) {
+  expect_refused(GetParam(), parse_as_generation_config(GetParam().bytes), "");  // the config may be to blame
+}
+class Quantization : public testing::TestWithParam<Case> {};
+TEST_P(Quantization, IsRefused) {
+  expect_refused(GetParam(), MobileConfig::find(GetParam().bytes).status(), "config.json: ");
+}
+class Packed : public testing::TestWithParam<Case> {};
+TEST_P(Packed, IsRefused) { expect_refused(GetParam(), is_packed(GetParam().bytes).status(), "config.json: "); }
+class TokenizerJson : public testing::TestWithParam<Case> {};
+TEST_P(TokenizerJson, IsRefused) {
+  expect_refused(GetParam(), Tokenizer::from_json(GetParam().bytes).status(), "tokenizer");
+}
 
 constexpr auto case_name = [](const testing::TestParamInfo<Case>& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Malformed, Gguf, testing::ValuesIn(gguf_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Safetensors, testing::ValuesIn(safetensors_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, Config, testing::ValuesIn(config_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, GenerationConfig, testing::ValuesIn(generation_config_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, Quantization, testing::ValuesIn(quantization_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, Packed, testing::ValuesIn(packed_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, TokenizerJson, testing::ValuesIn(tokenizer_cases()), case_name);
+
+TEST(Good, IsRead) {
+  EXPECT_TRUE(parse_hf_config(good_config()).ok()) << parse_hf_config(good_config()).status().message();
+  EXPECT_TRUE(parse_as_generation_config(good_generation_config()).ok());
+  const auto mobile = MobileConfig::find(good_quantization());
+  ASSERT_TRUE(mobile.ok() && mobile->has_value()) << mobile.status().message();
+  EXPECT_EQ((*mobile)->bits_of("model.language_model.layers.14.mlp.up_proj"), 4);
+  EXPECT_EQ((*mobile)->bits_of("model.language_model.layers.15.mlp.up_proj"), 2);
+  EXPECT_EQ((*mobile)->bits_of("model.embed_vision.embedding_projection"), 0);
+  EXPECT_TRUE(*is_packed(good_packed()));
+  EXPECT_FALSE(*is_packed(good_quantization()));
+  const auto tokenizer = Tokenizer::from_json(good_tokenizer());
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().message();
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("the hand and\n\nthe \xff")), "the hand and\n\nthe \xff");
+}
 
 TEST(Truncated, GgufAtEveryByte) {
   std::string good = good_gguf();
