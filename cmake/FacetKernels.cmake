@@ -14,11 +14,17 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   set(FACET_KERNELS_OF ARM)
 endif()
 
+# Instrumented in full, each takes minutes to compile; what fuzzing looks for in them shows in their results and to the address
+# sanitizer.
+if(FACET_FUZZ)
+  set(FACET_KERNEL_FUZZ_FLAGS -O1 -fno-sanitize=fuzzer-no-link,undefined)
+endif()
+
 # facet_kernel_target(FILE FLAGS...): a source of facet_kernels that needs FLAGS.  In tests, an unoptimized object of it too,
 # facet_kernels_unoptimized_<name>, for symbols_test.cc, which has its path as FACET_UNOPTIMIZED_<NAME>: what leaks is seen
 # before inlining hides it.
 function(facet_kernel_target FILE)
-  set_source_files_properties(${FILE} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+  set_source_files_properties(${FILE} PROPERTIES COMPILE_OPTIONS "${ARGN};${FACET_KERNEL_FUZZ_FLAGS}")
   target_sources(facet_kernels PRIVATE ${FILE})
   if(FACET_TESTS)
     get_filename_component(name ${FILE} NAME_WE)

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "formats/gguf/gguf.h"
+#include "refusal.h"
 
 namespace {
 
@@ -23,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::span<const std::byte> input = std::as_bytes(std::span(data, size));
   facet::Result<facet::GgufFile> file = facet::parse_gguf(input, "fuzz.gguf", nullptr);
   if (!file.ok()) {
-    if (facet::exit_code(file.status()) != 3 || file.status().message().empty()) std::abort();
+    facet::expect_refusal(file.status());
     return 0;
   }
   for (const facet::GgufEntry& e : file->metadata) {
