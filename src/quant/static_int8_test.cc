@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <vector>
 
 #include "base/rng.h"
@@ -24,6 +25,14 @@ TEST(StaticInt8, KnownValues) {  // qat-training.md Q12
   EXPECT_EQ(fake_quantize_static_int8_backward(x, 0.0625f, Floats(x.size(), 1.0f), dx),
             -0.5 + 0.5 - 0.5 + 0.5 - 0.5 + 0 + 127 + 0 - 128);
   EXPECT_EQ(dx, (Floats{1, 1, 1, 1, 1, 1, 0, 1, 0}));
+}
+
+TEST(StaticInt8, NanHasCodeZero) {
+  const Floats x{std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                 -std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::quiet_NaN()};
+  std::vector<std::int8_t> codes(x.size());
+  quantize_static_int8(x, 0.0625f, codes);
+  EXPECT_EQ(codes, (std::vector<std::int8_t>{0, 127, -128, 0}));
 }
 
 TEST(StaticInt8, ScaleZeroMeansFloat) {

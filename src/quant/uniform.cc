@@ -26,6 +26,9 @@ struct Sum {
   }
 };
 
+// Converting a NaN is undefined behavior.
+std::int32_t to_int(float code) { return static_cast<std::int32_t>(keep_if(code == code, code)); }
+
 }  // namespace
 
 void fake_quantize(const float* w, std::size_t n, float divisor, float scale, Range range, float* out) {
@@ -34,13 +37,12 @@ void fake_quantize(const float* w, std::size_t n, float divisor, float scale, Ra
 }
 
 void quantize(const float* w, std::size_t n, float divisor, Range range, std::int32_t* codes) {
-  for (std::size_t i = 0; i < n; ++i)
-    codes[i] = static_cast<std::int32_t>(code_of(w[i] / divisor, range.min, range.max));
+  for (std::size_t i = 0; i < n; ++i) codes[i] = to_int(code_of(w[i] / divisor, range.min, range.max));
 }
 
 void quantize(const float* w, std::size_t n, float divisor, Range range, std::int8_t* codes) {
   for (std::size_t i = 0; i < n; ++i)  // through int32: a direct conversion does not vectorise
-    codes[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(code_of(w[i] / divisor, range.min, range.max)));
+    codes[i] = static_cast<std::int8_t>(to_int(code_of(w[i] / divisor, range.min, range.max)));
 }
 
 double backward(const float* w, std::size_t n, float divisor, Range range, const float* grad, float* dw) {

@@ -17,6 +17,7 @@ struct Range {
 };
 
 void fake_quantize(const float* w, std::size_t n, float divisor, float scale, Range range, float* out);
+// A NaN has code 0.
 void quantize(const float* w, std::size_t n, float divisor, Range range, std::int32_t* codes);
 void quantize(const float* w, std::size_t n, float divisor, Range range, std::int8_t* codes);
 // dw = grad where min <= w / divisor <= max, else 0.  Returns sum of grad * (q - w / divisor | max | min).

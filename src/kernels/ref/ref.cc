@@ -37,8 +37,6 @@ void quantize_q8(Q8_0Block* out, const float* x, int k) noexcept {
 
 void quantize_static_i8(std::int8_t* out, const float* x, float s, std::ptrdiff_t n) noexcept {
   quantize_static_int8(std::span(x, n), s, std::span(out, n));
-  for (std::ptrdiff_t i = 0; i < n; ++i)
-    if (std::isnan(x[i])) out[i] = 0;
 }
 
 void fake_quantize_static_i8(float* y, float s, std::ptrdiff_t n) noexcept {
