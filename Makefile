@@ -2,7 +2,7 @@
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: all setup build test demo fast bench-peers clean
+.PHONY: all setup build test demo fast interop bench-peers clean
 all: build
 setup:
 	@scripts/setup
@@ -18,5 +18,9 @@ demo: build
 # Against llama.cpp (needs Node and npm; random models of 5 and 20 GB are made under build/peers).
 bench-peers: build
 	@python3 tools/peers/run.py build/$(PRESET)/src/cli/facet
+# Other programs on our files and we on theirs, values compared (installs node-llama-cpp, and 3 GB of Python packages under build/).
+interop: build
+	@tools/interop/run build/$(PRESET)/src/cli/facet
+	@tools/reference/run check build/$(PRESET)/src/cli/facet
 clean:
 	@rm -rf build out

@@ -1,5 +1,5 @@
 // Test support: writes a tiny model with random weights and a byte-level vocabulary:
-//   write_random_model PATH [e|k_eq_v|moe|everything]
+//   write_random_model PATH [e|k_eq_v|moe|everything|wide]
 #include <cstdio>
 #include <string>
 
@@ -18,8 +18,13 @@ int main(int argc, char** argv) {
     config = facet::tiny_moe();
   else if (kind == "everything")
     config = facet::tiny_everything();
+  else if (kind == "wide") {  // rows of whole K-quant super-blocks
+    config = facet::tiny_e();
+    config.hidden_size = config.ffn_size = config.ple_size = 256;
+    config.head_size = config.global_head_size = 64;
+  }
   if (argc < 2 || argc > 3 || config.layers.empty()) {
-    std::fprintf(stderr, "usage: write_random_model PATH [e|k_eq_v|moe|everything]\n");
+    std::fprintf(stderr, "usage: write_random_model PATH [e|k_eq_v|moe|everything|wide]\n");
     return 2;
   }
   facet::Vocabulary v;

@@ -10,6 +10,7 @@
 #include "engine/session.h"
 #include "facet/generate_options.h"
 #include "facet/status.h"
+#include "model/checkpoint.h"
 #include "model/scheme.h"
 #include "text/tokenizer.h"
 
@@ -62,6 +63,9 @@ Result<std::string> model_path_or_builtin(const std::string& given);
 
 // Whether a model of this scheme can go where --out says: mobile to a folder, blocks to a .gguf file.
 Status check_out(const std::string& out, const Scheme& scheme);
+
+// Says on stderr what becomes of vision and audio tensors when `checkpoint` is written to `out`.
+void note_towers(const std::string& out, const Checkpoint& checkpoint, const Companions& beside);
 
 // What verbs that run a model say about its session, with llama.cpp's names.
 struct SessionFlags {

@@ -87,6 +87,15 @@ Status check_out(const std::string& out, const Scheme& scheme) {
   return {};
 }
 
+void note_towers(const std::string& out, const Checkpoint& checkpoint, const Companions& beside) {
+  const std::string what = beside.describe_towers();
+  if (what.empty()) return;
+  const char* fate = out.ends_with(".gguf") ? "stay behind: readers of GGUF expect them in a file of their own (mmproj)"
+                     : keeps_towers(checkpoint, beside) ? "go along as they are"
+                                                        : "stay behind: their codes have no form there";
+  std::fprintf(stderr, "note: %s %s\n", what.c_str(), fate);
+}
+
 void session_flags(CLI::App* verb, SessionFlags& flags) {
   option(verb, "-c,--ctx-size", flags.context, "positions (0: the model's, at most 4096)")
       ->check(CLI::Range(0, 1 << 24));

@@ -26,6 +26,7 @@ Status run_convert(const ConvertFlags& flags) {
     return invalid_argument("--out " + flags.out + ": is the model itself; take another name");
   FACET_ASSIGN(const Checkpoint model, load_checkpoint(path));
   FACET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(path));
+  FACET_ASSIGN(const Companions beside, load_companions(path));
   ThreadPool pool(flags.threads);
   Progress progress;
   ConvertOptions options{.allow_ptq = flags.allow_ptq, .stop = &interrupted, .progress = {}};
@@ -34,10 +35,11 @@ Status run_convert(const ConvertFlags& flags) {
   };
   auto conversion = Conversion::create(model, target, options, pool);
   if (!conversion.ok()) return conversion.status().with_prefix(path);
-  FACET_TRY(save_checkpoint(flags.out, conversion->outline(), tokenizer, conversion->stream()).with_prefix(path));
+  FACET_TRY(save_checkpoint(flags.out, conversion->outline(), tokenizer, conversion->stream(), beside).with_prefix(path));
   progress.finish();
   const ConvertReport& report = conversion->report();
   for (const std::string& note : report.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  note_towers(flags.out, conversion->outline(), beside);
   for (const OffGrid& off : report.off_grid)
     std::fprintf(stderr, "note: '%s': %lld of %lld groups lay off the grid and were rounded\n", off.tensor.c_str(),
                  static_cast<long long>(off.n_off), static_cast<long long>(off.n_groups));

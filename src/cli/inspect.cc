@@ -198,6 +198,7 @@ Status run_inspect(const InspectFlags& flags) {
   if (flags.verify) return run_verify(flags);
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   FACET_ASSIGN(Model model, Model::load(path));
+  FACET_ASSIGN(const Companions beside, load_companions(path));
   ThreadPool pool(1);
   FACET_ASSIGN(SessionOptions options, session_options(flags.session, 0, model));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
@@ -239,6 +240,11 @@ Status run_inspect(const InspectFlags& flags) {
                       {"layers", c.n_layers()},
                       {"max_positions", c.max_positions},
                       {"metadata", model.checkpoint().metadata},
+                      {"vision_tensors", beside.size_of(Tower::kVision).n_tensors},
+                      {"vision_bytes", beside.size_of(Tower::kVision).bytes},
+                      {"audio_tensors", beside.size_of(Tower::kAudio).n_tensors},
+                      {"audio_bytes", beside.size_of(Tower::kAudio).bytes},
+                      {"chat_template", !beside.chat_template.empty()},
                       {"components", parts},
                       {"plan", plan_json(plan, session)},
                       {"tensors", tensors}};
@@ -252,6 +258,7 @@ Status run_inspect(const InspectFlags& flags) {
   for (const auto& [name, part] : components)
     out += fmt::format("  {:<18} {:>9.1f} M weights {:>9.1f} MB {:>6.2f} bits  {}\n", name, double(part.weights) / 1e6,
                        double(part.bytes) / 1e6, bits(part.bytes, part.weights), types_of(part));
+  if (!beside.towers.empty()) out += fmt::format("  not run, but kept by `facet convert`: {}\n", beside.describe_towers());
   return write_output("", out + plan_text(plan, session));
 }
 

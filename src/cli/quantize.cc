@@ -64,6 +64,7 @@ Status run_quantize(const QuantizeFlags& flags) {
                                                       : ActivationRange::kPercentile;
   FACET_ASSIGN(Checkpoint model, load_checkpoint(path));
   FACET_ASSIGN(Tokenizer tokenizer, load_tokenizer(path));
+  FACET_ASSIGN(const Companions beside, load_companions(path));
   bool calibrated = options.method == PtqMethod::kImatrix || options.method == PtqMethod::kGptq ||
                     (options.scheme.kind == Scheme::Kind::kMobile && options.activations != ActivationRange::kNone);
   if (calibrated) {
@@ -80,7 +81,8 @@ Status run_quantize(const QuantizeFlags& flags) {
   };
   FACET_ASSIGN(PtqResult result, quantize_checkpoint(model, options));
   progress.finish();
-  FACET_TRY(save_checkpoint(flags.out, result.checkpoint, tokenizer));
+  FACET_TRY(save_checkpoint(flags.out, result.checkpoint, tokenizer, {}, beside));
+  note_towers(flags.out, result.checkpoint, beside);
   std::string out;
   if (flags.verbose)
     for (const TensorReport& t : result.report.tensors)

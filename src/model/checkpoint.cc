@@ -54,9 +54,9 @@ Result<Tokenizer> load_tokenizer(const std::string& path) {
 }
 
 Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-                       const TensorStream& stream) {
-  return path.ends_with(".gguf") ? save_gguf(path, checkpoint, tokenizer, stream)
-                                 : save_hf(path, checkpoint, tokenizer, stream);
+                       const TensorStream& stream, const Companions& beside) {
+  return path.ends_with(".gguf") ? save_gguf(path, checkpoint, tokenizer, stream, beside)
+                                 : save_hf(path, checkpoint, tokenizer, stream, beside);
 }
 
 }  // namespace facet

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "model/companions.h"
 #include "model/config.h"
 #include "model/tensor_spec.h"
 #include "tensor/tensor.h"
@@ -69,15 +70,18 @@ using TensorStream = std::function<Status(const TensorSpec& spec, const ByteSink
 // (made if missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.  A model
 // that was there is replaced only once everything is on the disk.
 // Here and below, a matrix (not a router) whose view has type, shape and row scales but no bytes gets them from
-// `stream`.
+// `stream`.  `beside` goes along: a folder with towers becomes one again, if their form can stay what it is; a GGUF file
+// has the chat template alone.
 Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-               const TensorStream& stream = {});
+               const TensorStream& stream = {}, const Companions& beside = {});
 // Writes one GGUF.  Row types are kUnsupported.  Loads in llama.cpp.
 Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-                 const TensorStream& stream = {});
+                 const TensorStream& stream = {}, const Companions& beside = {});
 // By the path's ending: ".gguf" or a folder.
 Status save_checkpoint(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-                       const TensorStream& stream = {});
+                       const TensorStream& stream = {}, const Companions& beside = {});
+// Whether a folder of this checkpoint takes the towers along: codes stay codes only in the mobile scheme.
+bool keeps_towers(const Checkpoint& checkpoint, const Companions& beside);
 
 // Seeded random weights in the ranges a trained model has (norms around 1, layer scalars off 1, spread router logits):
 // for tests and benches.

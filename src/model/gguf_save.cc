@@ -123,7 +123,7 @@ bool is_stored_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role
 }  // namespace
 
 Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-                 const TensorStream& stream) {
+                 const TensorStream& stream, const Companions& beside) {
   const GemmaConfig& c = checkpoint.config;
   if (tokenizer.vocab_size() != c.vocab_size)
     return invalid_argument(fmt::format("{}: the tokenizer has {} tokens, the model {}: a GGUF needs them equal", path,
@@ -131,6 +131,7 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
   GgufWriter out;
   add_metadata(out, checkpoint);
   add_tokenizer(out, c, tokenizer.vocabulary());
+  if (!beside.chat_template.empty()) out.add("tokenizer.chat_template", std::string_view(beside.chat_template));
   const Tensor divisors = rope_divisors(c);
   const std::vector<TensorSpec> specs = tensor_specs(c);
   for (const TensorSpec& spec : specs) {

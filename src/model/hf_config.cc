@@ -229,7 +229,9 @@ Result<GemmaConfig> parse_hf_config(std::string_view text) {
   return c;
 }
 
-std::string to_hf_config(const GemmaConfig& c, std::string_view quantization_config) {
+namespace {
+
+ordered_json text_config(const GemmaConfig& c) {
   ordered_json j = {{"architectures", {"Gemma4ForCausalLM"}},
                     {"model_type", "gemma4_text"},
                     {"vocab_size", c.vocab_size},
@@ -279,11 +281,40 @@ std::string to_hf_config(const GemmaConfig& c, std::string_view quantization_con
     j["top_k_experts"] = c.n_experts_used;
     j["moe_intermediate_size"] = c.expert_ffn_size;
   }
-  if (!quantization_config.empty()) {
-    j["quantization_config"] = ordered_json::parse(quantization_config, nullptr, /*allow_exceptions=*/false);
-    FACET_CHECK(j["quantization_config"].is_object(), "quantization_config is a JSON object");
-  }
+  return j;
+}
+
+void set_quantization(std::string_view quantization_config, ordered_json& root) {
+  root.erase("quantization_config");
+  if (quantization_config.empty()) return;
+  root["quantization_config"] = ordered_json::parse(quantization_config, nullptr, /*allow_exceptions=*/false);
+  FACET_CHECK(root["quantization_config"].is_object(), "quantization_config is a JSON object");
+}
+
+}  // namespace
+
+std::string to_hf_config(const GemmaConfig& c, std::string_view quantization_config) {
+  ordered_json j = text_config(c);
+  set_quantization(quantization_config, j);
   return j.dump(2) + "\n";
+}
+
+Result<std::string> to_hf_config_within(std::string_view around, const GemmaConfig& c,
+                                        std::string_view quantization_config) {
+  FACET_ASSIGN(ordered_json root, parse_json(around, "config.json"));
+  if (!root.is_object() || !root.contains("text_config") || !root.at("text_config").is_object())
+    return corrupt("config.json: towers without a text_config");
+  ordered_json& text = root["text_config"];
+  text.erase("quantization_config");
+  const ordered_json ours = text_config(c);
+  for (const auto& [key, value] : ours.items()) {
+    // What the source calls itself, and the ids, which may be said at either level, are not changed by us.
+    const bool kept = key == "architectures" || key == "model_type" || key.ends_with("_token_id");
+    if (!kept) text[key] = value;
+  }
+  root["tie_word_embeddings"] = c.tied_head;
+  set_quantization(quantization_config, root);
+  return root.dump(2) + "\n";
 }
 
 }  // namespace facet

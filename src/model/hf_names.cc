@@ -1,10 +1,29 @@
 #include "model/hf_names.h"
 
 #include <charconv>
+#include <utility>
 
 namespace facet {
+namespace {
+
+constexpr std::pair<std::string_view, Tower> kTowers[] = {{"vision_tower.", Tower::kVision},
+                                                          {"embed_vision.", Tower::kVision},
+                                                          {"vision_embedder.", Tower::kVision},
+                                                          {"audio_tower.", Tower::kAudio},
+                                                          {"embed_audio.", Tower::kAudio}};
+
+}  // namespace
+
+std::optional<TowerName> tower_name(std::string_view name) {
+  constexpr std::string_view kModel = "model.";
+  if (name.starts_with(kModel)) name.remove_prefix(kModel.size());
+  for (const auto& [prefix, tower] : kTowers)
+    if (name.starts_with(prefix)) return TowerName{tower, std::string(name)};
+  return std::nullopt;
+}
 
 std::optional<std::string> canonical_name(std::string_view name) {
+  if (tower_name(name)) return std::nullopt;
   if (name.find("rotary_emb") != std::string_view::npos) return std::nullopt;
   for (std::string_view tail : {".input_min", ".input_max", ".output_min", ".output_max"})
     if (name.ends_with(tail)) return std::nullopt;
@@ -16,8 +35,6 @@ std::optional<std::string> canonical_name(std::string_view name) {
   if (strip("model.language_model.") || strip("language_model.model.") || strip("language_model."))
     return std::string(name);
   strip("model.");
-  for (std::string_view media : {"vision_tower.", "audio_tower.", "embed_vision.", "embed_audio.", "vision_embedder."})
-    if (name.starts_with(media)) return std::nullopt;
   return std::string(name);
 }
 

@@ -4,6 +4,7 @@
 #include <deque>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
@@ -28,6 +29,8 @@ struct Contents {
   std::deque<std::vector<std::byte>> made;            // what items view that no tensor holds
   int packed_group = 0;                               // group_of_packed()
   std::vector<std::string> not_packed;                // linears, by full name
+  std::vector<std::string> kept;                      // what a mobile folder does not convert besides: begins of names
+  std::string prefix = "model.";                      // of the decoder's names
 
   void add(const std::string& name, SafetensorsType type, Shape shape, std::span<const std::byte> bytes,
            const TensorSpec* spec = nullptr) {
@@ -40,8 +43,8 @@ struct Contents {
   }
 };
 
-std::string full_module_name(const TensorSpec& spec) {
-  return (spec.role == Role::kHead ? "" : "model.") + module_name(spec);
+std::string full_module_name(const TensorSpec& spec, const Contents& out) {
+  return (spec.role == Role::kHead ? "" : out.prefix) + module_name(spec);
 }
 
 void add_rows(const std::string& module, bool is_table, const TensorSpec& spec, const TensorView& view, Contents& out) {
@@ -98,7 +101,7 @@ Status add_packed(const std::string& module, const TensorSpec& spec, const Tenso
 
 Status add_tensor(const Checkpoint& c, const TensorSpec& spec, Contents& out) {
   const TensorView& view = c.tensors.at(spec.name);
-  const std::string module = full_module_name(spec);
+  const std::string module = full_module_name(spec, out);
   if (out.packed_group != 0 && is_linear(spec.role) && view.dtype == DType::kI4Row)
     return add_packed(module, spec, view, out);
   if (is_linear(spec.role)) out.not_packed.push_back(module);
@@ -110,7 +113,7 @@ Status add_tensor(const Checkpoint& c, const TensorSpec& spec, Contents& out) {
     if (!type)
       return unsupported(fmt::format("tensor '{}' is {}: block formats go to a .gguf file, not to a folder", spec.name,
                                      info(view.dtype).name));
-    out.add(spec.role == Role::kHead ? spec.name : "model." + spec.name, *type, view.shape, view.bytes, &spec);
+    out.add(spec.role == Role::kHead ? spec.name : out.prefix + spec.name, *type, view.shape, view.bytes, &spec);
   }
   auto scales = c.activation_scales.find(module_name(spec));
   if (!is_linear(spec.role) || (!rows && scales == c.activation_scales.end())) return {};
@@ -125,9 +128,48 @@ bool repeats_head(const Checkpoint& c) {
   return c.config.tied_head && has_row_scales(c.tensors.at("embed_tokens.weight").dtype);
 }
 
+bool is_mobile(const Checkpoint& c) {
+  return std::ranges::any_of(c.tensors, [](const auto& t) { return t.second.dtype == DType::kI2Row ||
+      t.second.dtype == DType::kI8Row || (t.second.dtype == DType::kI4Row && t.second.groups() == 1); });
+}
+
+// The towers as they are.  Their linears are coded or float as the source's quantization_config says; of a tower of
+// floats, its name says it for all.
+Status add_towers(const Companions& beside, Contents& out) {
+  std::optional<MobileConfig> mobile;
+  if (beside.has_codes()) {
+    FACET_ASSIGN(mobile, MobileConfig::find(beside.config));
+  }
+  std::set<std::string> coded;  // towers
+  for (const auto& [name, t] : beside.towers) {
+    const std::string full = "model." + name;
+    out.add(full, t.type, t.shape, t.bytes);
+    constexpr std::string_view kScale = ".weight_scale";
+    if (!name.ends_with(kScale)) continue;
+    const std::string module = full.substr(0, full.size() - kScale.size());
+    const std::optional<int> bits = mobile ? mobile->bits_of(module) : std::nullopt;
+    if (!bits || *bits == 0)
+      return corrupt("'" + module + "' has codes, but no pattern of the quantization_config says how many bits");
+    out.bits[module] = *bits;
+    coded.insert(name.substr(0, name.find('.')));
+  }
+  for (const auto& [name, t] : beside.towers) {
+    const std::string tower = name.substr(0, name.find('.')), module = "model." + name.substr(0, name.rfind('.'));
+    if (!coded.contains(tower))
+      out.kept.push_back("model." + tower);
+    else if (name.ends_with(".weight") && !out.bits.contains(module))
+      out.kept.push_back(module);
+  }
+  return {};
+}
+
 // specs: tensor_specs(c.config); the result points into it.
-Result<Contents> contents_of(const Checkpoint& c, const std::vector<TensorSpec>& specs) {
+Result<Contents> contents_of(const Checkpoint& c, const std::vector<TensorSpec>& specs, const Companions& beside) {
   Contents out;
+  if (!beside.towers.empty()) {
+    out.prefix = "model.language_model.";
+    FACET_TRY(add_towers(beside, out));
+  }
   out.packed_group = group_of_packed(c, specs);
   for (const TensorSpec& spec : specs) FACET_TRY(add_tensor(c, spec, out));
   if (out.packed_group != 0 && !out.bits.empty())
@@ -141,12 +183,12 @@ Result<Contents> contents_of(const Checkpoint& c, const std::vector<TensorSpec>&
   }
   if (!out.bits.empty()) {  // a mobile checkpoint: its float matrices are named as not converted
     for (const TensorSpec& spec : specs)
-      if (spec.is_matrix) out.bits.emplace(full_module_name(spec), 0);
+      if (spec.is_matrix) out.bits.emplace(full_module_name(spec, out), 0);
     out.bits.emplace("lm_head", 0);  // a linear to readers, tied or not
   }
   for (std::size_t l = 0; l < c.cache_scales.size(); ++l) {
-    out.add_scalar(fmt::format("model.layers.{}.self_attn.k_cache_scale", l), c.cache_scales[l].k);
-    out.add_scalar(fmt::format("model.layers.{}.self_attn.v_cache_scale", l), c.cache_scales[l].v);
+    out.add_scalar(fmt::format("{}layers.{}.self_attn.k_cache_scale", out.prefix, l), c.cache_scales[l].k);
+    out.add_scalar(fmt::format("{}layers.{}.self_attn.v_cache_scale", out.prefix, l), c.cache_scales[l].v);
   }
   return out;
 }
@@ -164,9 +206,11 @@ std::string tokenizer_config(const Tokenizer& tokenizer) {
 }
 
 std::string quantization_config(const Contents& contents) {
-  if (contents.packed_group == 0) return contents.bits.empty() ? "" : to_quantization_config(contents.bits);
+  if (contents.packed_group == 0) return contents.bits.empty() ? "" : to_quantization_config(contents.bits, contents.kept);
   std::vector<std::string> ignored = contents.not_packed;
   if (std::ranges::find(ignored, "lm_head") == ignored.end()) ignored.push_back("lm_head");  // a linear, tied or not
+  for (const std::string& tower : std::set(contents.kept.begin(), contents.kept.end()))
+    ignored.push_back("re:" + tower + "\\..*");
   return to_packed_config(contents.packed_group, ignored);
 }
 
@@ -188,15 +232,21 @@ Status write_tensors(SafetensorsWriter& out, const std::string& path, const Chec
 
 }  // namespace
 
+bool keeps_towers(const Checkpoint& checkpoint, const Companions& beside) {
+  return !beside.has_codes() || is_mobile(checkpoint);
+}
+
 Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
-               const TensorStream& stream) {
+               const TensorStream& stream, const Companions& source) {
+  Companions beside = source;
+  if (!keeps_towers(checkpoint, beside)) beside.towers.clear();
   const std::vector<TensorSpec> specs = tensor_specs(checkpoint.config);
   for (const TensorSpec& spec : specs)
     FACET_CHECK(checkpoint.tensors.contains(spec.name), "a checkpoint holds every tensor its config implies");
   if (tokenizer.vocab_size() > checkpoint.config.vocab_size)
     return invalid_argument(fmt::format("{}: the tokenizer has {} tokens, the model only {}; is it the right one?",
                                         folder, tokenizer.vocab_size(), checkpoint.config.vocab_size));
-  FACET_ASSIGN(Contents contents, contents_of(checkpoint, specs));
+  FACET_ASSIGN(Contents contents, contents_of(checkpoint, specs, beside));
   std::error_code error;
   if (fs::exists(fs::path(folder) / "model.safetensors.index.json", error))
     return invalid_argument(folder + ": holds a model in several files, which readers would still find; name another");
@@ -205,22 +255,29 @@ Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const To
 
   GemmaConfig stored = checkpoint.config;
   if (repeats_head(checkpoint)) stored.tied_head = false;
-  const std::pair<const char*, std::string> texts[] = {
-      {"generation_config.json", to_generation_config(stored)},
-      {"tokenizer.json", tokenizer.to_json()},
-      {"tokenizer_config.json", tokenizer_config(tokenizer)},
-      {"config.json", to_hf_config(stored, quantization_config(contents))}};
+  std::map<std::string, std::string> texts = beside.files;
+  texts.emplace("generation_config.json", to_generation_config(stored));
+  texts.emplace("tokenizer.json", tokenizer.to_json());
+  texts.emplace("tokenizer_config.json", tokenizer_config(tokenizer));
+  if (!beside.chat_template.empty()) texts.emplace("chat_template.jinja", beside.chat_template);
+  const std::string quantization = quantization_config(contents);
+  std::string config = to_hf_config(stored, quantization);
+  if (!beside.towers.empty()) {
+    FACET_ASSIGN(config, to_hf_config_within(beside.config, stored, quantization));
+  }
   // Everything is written before anything gets its final name, and config.json gets it last: a folder without one is no
   // model, so a save that stops half-way is never taken for whole, and leaves an older one as it was for as long as it
   // can.
   auto path = [&](const char* name) { return (fs::path(folder) / name).string(); };
   SafetensorsWriter tensors;
   FACET_TRY(write_tensors(tensors, path("model.safetensors"), checkpoint, contents, stream));
-  AtomicFile files[std::size(texts)];
-  for (std::size_t i = 0; i < std::size(texts); ++i) {
-    FACET_TRY(files[i].open(path(texts[i].first)));
-    FACET_TRY(files[i].write(texts[i].second));
-  }
+  std::deque<AtomicFile> files;
+  auto write = [&](const std::string& name, const std::string& text) -> Status {
+    FACET_TRY(files.emplace_back().open(path(name.c_str())));
+    return files.back().write(text);
+  };
+  for (const auto& [name, text] : texts) FACET_TRY(write(name, text));
+  FACET_TRY(write("config.json", config));
   FACET_TRY(tensors.commit());
   for (AtomicFile& file : files) FACET_TRY(file.commit());
   return {};

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Compares llama.cpp's distributions with Facet's logits, position by position.
 
-usage: compare.py FACET.json LLAMA.jsonl [MAX_RELATIVE_RMS]
+usage: compare.py FACET.json LLAMA.jsonl [MAX_RELATIVE_RMS [TIE]]
 Fails when the top tokens differ at a position where neither engine sees a near tie: a gap between its own two best tokens
-below TIE nats, the size of the noise that llama.cpp's 16-bit GELU table and 16-bit cache leave in its logits; or when the logits, each position's mean taken off,
+below TIE nats (default 0.05), the size of the noise that llama.cpp's 16-bit GELU table and 16-bit cache leave in its logits; or when the logits, each position's mean taken off,
 differ by more than MAX_RELATIVE_RMS.
 """
 import json
 import math
 import sys
 
-TIE = 0.05
+TIE = float(sys.argv[4]) if len(sys.argv) > 4 else 0.05
 
 
 def top_gap(values):

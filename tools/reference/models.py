@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Facet against transformers, compressed-tensors and gguf, both ways; run by tools/reference/run in its own environment.
 
-usage: models.py golden            random tiny models of transformers' own making, with their logits: tests/golden/hf/
-       models.py check FACET WORK WRITE_RANDOM_MODEL      what we write, they load; what they write, we load; values compared
+usage: models.py golden FACET WORK WRITE_RANDOM_MODEL
+           random tiny models, float ones of transformers' own making and quantized ones, with transformers' logits: tests/golden/hf/
+       models.py check FACET WORK WRITE_RANDOM_MODEL [LLAMA_LIBRARY_FOLDER]
+           what we write, they load; what they write, we load; values compared
 """
+import contextlib
 import importlib.metadata
 import json
 import pathlib
@@ -13,6 +16,7 @@ import sys
 
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -22,7 +26,7 @@ torch.manual_seed(20261126)
 torch.set_num_threads(1)
 
 
-def config_of(kind):
+def config_of(kind, **other):
     """The shapes that releases have, small: sliding windows that wrap, sharing layers, per-layer inputs, experts."""
     from transformers import Gemma4TextConfig
     sliding, full = "sliding_attention", "full_attention"
@@ -38,7 +42,7 @@ def config_of(kind):
         "moe": dict(layer_types=[sliding, sliding, full], attention_k_eq_v=True, num_global_key_value_heads=1, enable_moe_block=True,
                     num_experts=8, top_k_experts=2, moe_intermediate_size=16),
     }
-    config = {**common, **kinds[kind]}
+    config = {**common, **kinds[kind], **other}
     return Gemma4TextConfig(num_hidden_layers=len(config["layer_types"]), **config)
 
 
@@ -71,7 +75,14 @@ def token_ids(n, vocabulary):
     return [2] + [int(v) for v in rng.integers(5, vocabulary, n - 1)]
 
 
-def golden():
+def store_golden(name, model, folder, ids):
+    logits_of(model, ids).astype("<f4").tofile(folder / "logits.f32")
+    (folder / "ids.txt").write_text(" ".join(map(str, ids)) + "\n")
+    for extra in folder.glob("generation_config.json"):
+        extra.unlink()
+
+
+def golden(facet, work, writer):
     from transformers import Gemma4ForCausalLM
     for kind in ("e", "k_eq_v", "moe"):
         folder = GOLDEN / kind
@@ -80,14 +91,95 @@ def golden():
         randomize(model)
         model.to(torch.bfloat16).save_pretrained(folder)
         # Loaded anew: the constants by which embeddings are multiplied were rounded with the weights.
+        store_golden(kind, Gemma4ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), folder, token_ids(POSITIONS, 256))
+
+    # compressed-tensors packs, transformers computes.
+    checker = Checker(facet, work, writer)
+    folder = GOLDEN / "w4a16"
+    shutil.rmtree(folder, ignore_errors=True)
+    model = Gemma4ForCausalLM(config_of("e", intermediate_size=64, hidden_size_per_layer_input=32)).eval()
+    randomize(model)
+    model.to(torch.bfloat16).save_pretrained(checker.work / "w4a16_source")
+    pack(checker.work / "w4a16_source", folder)
+    store_golden("w4a16", Gemma4ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), folder, token_ids(POSITIONS, 256))
+
+    # Nobody but us quantizes to the mobile format; transformers computes, and tells its noise.
+    subprocess.run([writer, str(checker.work / "e"), "e"], check=True)
+    folder = GOLDEN / "mobile"
+    shutil.rmtree(folder, ignore_errors=True)
+    with mobile_groups(checker.work / "e"):
+        shutil.copytree(checker.quantize_mobile("e"), folder)
         model = Gemma4ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-        ids = token_ids(POSITIONS, 256)
-        logits_of(model, ids).astype("<f4").tofile(folder / "logits.f32")
-        (folder / "ids.txt").write_text(" ".join(map(str, ids)) + "\n")
-        for extra in folder.glob("generation_config.json"):
-            extra.unlink()
-    made_with = {p: importlib.metadata.version(p) for p in ("transformers", "torch", "safetensors")}
-    (GOLDEN / "provenance.json").write_text(json.dumps({"made_by": "tools/reference/models.py golden", **made_with}, indent=1) + "\n")
+        ids = token_ids(POSITIONS, 380)
+        store_golden("mobile", model, folder, ids)
+        (folder / "noise.txt").write_text(f"{noise_of(model, ids):.3g}\n")
+    for tokenizer in folder.glob("tokenizer*"):
+        tokenizer.unlink()
+    made_with = {p: importlib.metadata.version(p) for p in ("transformers", "torch", "safetensors", "compressed-tensors")}
+    (GOLDEN / "provenance.json").write_text(json.dumps({"made_by": "tools/reference/run golden FACET", **made_with}, indent=1) + "\n")
+
+
+def pack(source, target):
+    """A float folder as compressed-tensors makes w4a16 of it; returns its tensors, decompressed by it."""
+    from compressed_tensors.compressors.pack_quantized.base import PackedQuantizationCompressor
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+    args = QuantizationArgs(num_bits=4, type="int", symmetric=True, strategy="group", group_size=32)
+    scheme = QuantizationScheme(targets=["Linear"], weights=args)
+    out, expected = {}, {}
+    for name, w in load_file(source / "model.safetensors").items():
+        linear = name.endswith("_proj.weight") and ".layers." in name or name.endswith("per_layer_input_gate.weight") or \
+            name.endswith("per_layer_projection.weight")
+        if not linear or w.ndim != 2:
+            out[name] = expected[name] = w
+            continue
+        scale = (w.float().reshape(w.shape[0], -1, 32).abs().amax(-1) / 7.5).to(torch.bfloat16)
+        packed = PackedQuantizationCompressor.compress({"weight": w.to(torch.bfloat16), "weight_scale": scale}, scheme)
+        for key, value in packed.items():
+            out[f"{name[: -len('.weight')]}.{key}"] = value
+        expected[name] = PackedQuantizationCompressor.decompress(packed, scheme)["weight"]
+    assert len(out) > len(expected)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.safetensors"))
+    save_file({k: v.contiguous() for k, v in out.items()}, target / "model.safetensors", {"format": "pt"})
+    config = json.load(open(target / "config.json"))
+    config["quantization_config"] = {
+        "quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed",
+        "config_groups": {"group_0": {"targets": ["Linear"], "weights": json.loads(args.model_dump_json()),
+                                      "input_activations": None, "output_activations": None}},
+        "ignore": ["lm_head", "re:.*per_layer_model_projection"], "version": importlib.metadata.version("compressed-tensors")}
+    json.dump(config, open(target / "config.json", "w"), indent=1)
+    return expected
+
+
+@contextlib.contextmanager
+def mobile_groups(folder):
+    """transformers 5.24 computes with a scale for each group of a row, as the per-layer table has them, but declares one."""
+    from transformers.integrations import gemma_quant
+    plain = gemma_quant.QuantizedEmbedding.__init__
+    config = json.load(open(folder / "config.json"))
+    config = config.get("text_config", config)
+    layers, size = config["num_hidden_layers"], config["hidden_size_per_layer_input"]
+
+    def with_groups(module, num_embeddings, embedding_dim, **kwargs):
+        plain(module, num_embeddings=num_embeddings, embedding_dim=embedding_dim, **kwargs)
+        if embedding_dim == layers * size:
+            module.embedding_scale = torch.nn.Parameter(torch.ones(num_embeddings, layers))
+
+    gemma_quant.QuantizedEmbedding.__init__ = with_groups
+    try:
+        yield
+    finally:
+        gemma_quant.QuantizedEmbedding.__init__ = plain
+
+
+def noise_of(model, ids):
+    """On static int8 grids a value near the middle of two steps falls either way, and the rest follows.  How far, transformers
+    itself tells when its embedding's scales move by a millionth."""
+    before, noise = logits_of(model, ids), 0
+    with torch.no_grad():
+        for step in range(3):
+            model.get_input_embeddings().embedding_scale.mul_(1 + 1e-6)
+            noise = max(noise, relative(logits_of(model, ids), before))
+    return noise
 
 
 failures = []
@@ -103,6 +195,20 @@ def relative(a, b):
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
     return float(np.sqrt(((a - b) ** 2).sum() / (b ** 2).sum()))
+
+
+def hf_name(name):
+    """Of the tensors compared: matrices under their names in a folder."""
+    whole = {"token_embd.weight": "embed_tokens.weight", "per_layer_token_embd.weight": "embed_tokens_per_layer.weight"}
+    parts = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+             "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "inp_gate": "per_layer_input_gate",
+             "proj": "per_layer_projection"}
+    if name in whole:
+        return whole[name]
+    blk, _, rest = name.partition(".")
+    layer, _, part = rest.partition(".")
+    part = part.removesuffix(".weight")
+    return f"layers.{layer}.{parts[part]}.weight" if blk == "blk" and part in parts else None
 
 
 class Checker:
@@ -135,31 +241,29 @@ class Checker:
         error = relative(self.logits(folder), theirs)
         expect(error < 2e-4, f"{kind}: transformers loads our float folder; logits differ by {error:.1e} relative RMS (2e-4)")
 
-    def mobile(self, kind):
-        from transformers import AutoModelForCausalLM
-        from transformers.integrations import gemma_quant
-        # transformers 5.24 computes with a scale for each group of a row, as the per-layer table has them, but declares one.
-        plain = gemma_quant.QuantizedEmbedding.__init__
-        layers = json.load(open(self.work / kind / "config.json"))["num_hidden_layers"]
-
-        def with_groups(module, num_embeddings, embedding_dim, **kwargs):
-            plain(module, num_embeddings=num_embeddings, embedding_dim=embedding_dim, **kwargs)
-            if embedding_dim == layers * 32:
-                module.embedding_scale = torch.nn.Parameter(torch.ones(num_embeddings, layers))
-
-        gemma_quant.QuantizedEmbedding.__init__ = with_groups
-        folder = self.work / f"{kind}_mobile"
+    def quantize_mobile(self, kind):
+        """The mobile form of a float folder, without cache scales: transformers keeps keys and values as floats."""
+        folder, bare = self.work / f"{kind}_mobile", self.work / f"{kind}_mobile_bare"
         self.facet("quantize", "-m", self.work / kind, "--scheme", "mobile", "--method", "rtn", "--text", self.work / "text.txt",
                    "-c", 32, "--windows", 8, "--out", folder)
-        # transformers keeps keys and values as floats, so the logits to compare with are those without cache scales.
-        bare = self.work / f"{kind}_mobile_bare"
         shutil.copytree(folder, bare)
         kept = {k: v for k, v in load_file(folder / "model.safetensors").items() if not k.endswith("_cache_scale")}
         save_file(kept, bare / "model.safetensors", {"format": "pt"})
-        model = AutoModelForCausalLM.from_pretrained(bare, dtype=torch.float32)
+        return bare
+
+    def mobile(self, kind):
+        from transformers import AutoModelForCausalLM
+        bare, decoded = self.quantize_mobile(kind), self.work / f"{kind}_mobile_floats"
+        with mobile_groups(self.work / kind):
+            model = AutoModelForCausalLM.from_pretrained(bare, dtype=torch.float32)
         # Weights first, exactly: their unpacking against ours.
-        decoded = self.work / f"{kind}_mobile_floats"
-        self.facet("convert", "-m", folder, "--to", "hf", "--out", decoded)
+        self.facet("convert", "-m", self.work / f"{kind}_mobile", "--to", "hf", "--out", decoded)
+        self.same_linears(model, decoded, f"{kind} mobile")
+        theirs, noise = logits_of(model, self.ids), noise_of(model, self.ids)
+        error = relative(self.logits(bare), theirs)
+        expect(error < 2 * noise, f"{kind} mobile: logits differ by {error:.1e} relative RMS; its own noise is {noise:.1e}")
+
+    def same_linears(self, model, decoded, what):
         ours, checked = self.values(decoded), 0
         for name, module in model.named_modules():
             if type(module).__name__ != "QuantizedLinear" or name == "lm_head":
@@ -167,19 +271,8 @@ class Checker:
             theirs = module._dequantize_weights(torch.float32)
             checked += 1
             if not torch.equal(theirs.to(torch.bfloat16).float(), ours[name + ".weight"].float()):
-                expect(False, f"{kind} mobile: {name} decodes to other values")
-        expect(checked > 0, f"{kind} mobile: transformers' {checked} quantized linears decode to our values, bit for bit (bf16)")
-        # Logits: on static int8 grids a value near the middle of two steps falls either way, and the rest follows.  How
-        # far, transformers itself tells when its embedding's scales move by a millionth.
-        theirs = logits_of(model, self.ids)
-        noise = 0
-        with torch.no_grad():
-            for step in range(3):
-                model.model.embed_tokens.embedding_scale.mul_(1 + 1e-6)
-                noise = max(noise, relative(logits_of(model, self.ids), theirs))
-        error = relative(self.logits(bare), theirs)
-        expect(error < 2 * noise, f"{kind} mobile: logits differ by {error:.1e} relative RMS; its own noise is {noise:.1e}")
-        gemma_quant.QuantizedEmbedding.__init__ = plain
+                expect(False, f"{what}: {name} decodes to other values")
+        expect(checked > 0, f"{what}: transformers' {checked} quantized linears decode to our values, bit for bit (bf16)")
 
     def packed(self, kind):
         from compressed_tensors.compressors.pack_quantized.helpers import unpack_from_int32
@@ -202,37 +295,71 @@ class Checker:
 
     def their_packed(self, kind):
         """A w4a16 folder of compressed-tensors' own making."""
-        from compressed_tensors.compressors.pack_quantized.base import PackedQuantizationCompressor
-        from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
         folder = self.work / f"{kind}_their_w4a16"
-        args = QuantizationArgs(num_bits=4, type="int", symmetric=True, strategy="group", group_size=32)
-        scheme = QuantizationScheme(targets=["Linear"], weights=args)
-        source, out, expected = load_file(self.work / kind / "model.safetensors"), {}, {}
-        for name, w in source.items():
-            linear = name.endswith("_proj.weight") and ".layers." in name or name.endswith("per_layer_input_gate.weight") or \
-                name.endswith("per_layer_projection.weight")
-            if not linear or w.ndim != 2:
-                out[name] = expected[name] = w
-                continue
-            scale = (w.float().reshape(w.shape[0], -1, 32).abs().amax(-1) / 7.5).to(torch.bfloat16)
-            packed = PackedQuantizationCompressor.compress({"weight": w.to(torch.bfloat16), "weight_scale": scale}, scheme)
-            module = name[: -len(".weight")]
-            for key, value in packed.items():
-                out[f"{module}.{key}"] = value
-            expected[name] = PackedQuantizationCompressor.decompress(packed, scheme)["weight"]
-        shutil.copytree(self.work / kind, folder, ignore=shutil.ignore_patterns("*.safetensors"))
-        save_file({k: v.contiguous() for k, v in out.items()}, folder / "model.safetensors", {"format": "pt"})
-        config = json.load(open(folder / "config.json"))
-        config["quantization_config"] = {
-            "quant_method": "compressed-tensors", "format": "pack-quantized", "quantization_status": "compressed",
-            "config_groups": {"group_0": {"targets": ["Linear"], "weights": json.loads(args.model_dump_json()),
-                                          "input_activations": None, "output_activations": None}},
-            "ignore": ["lm_head"], "version": importlib.metadata.version("compressed-tensors")}
-        json.dump(config, open(folder / "config.json", "w"))
+        expected = pack(self.work / kind, folder)
         self.facet("convert", "-m", folder, "--to", "hf", "--out", self.work / f"{kind}_their_w4a16_floats")
         ours = self.values(self.work / f"{kind}_their_w4a16_floats")
         same = all(torch.equal(ours[n].to(torch.bfloat16), w.to(torch.bfloat16)) for n, w in expected.items() if n in ours)
-        expect(same and len(out) > len(source), f"{kind}: we load a w4a16 folder that compressed-tensors packed, bit for bit (bf16)")
+        expect(same, f"{kind}: we load a w4a16 folder that compressed-tensors packed, bit for bit (bf16)")
+
+    def multimodal(self):
+        """Towers of transformers' own making, through every kind of folder."""
+        from transformers import Gemma4AudioConfig, Gemma4Config, Gemma4ForConditionalGeneration, Gemma4VisionConfig
+        source = self.work / "multimodal"
+        text = config_of("e", vocab_size=392, vocab_size_per_layer_input=392, intermediate_size=64, hidden_size_per_layer_input=32)
+        vision = Gemma4VisionConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+                                    head_dim=16, patch_size=4, position_embedding_size=64, use_clipped_linears=True)
+        audio = Gemma4AudioConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, subsampling_conv_channels=[8, 4],
+                                  output_proj_dims=32)
+        markers = {name: 384 + i for i, name in enumerate(("boi_token_id", "eoi_token_id", "image_token_id", "video_token_id",
+                                                           "boa_token_id", "eoa_token_index", "audio_token_id"))}
+        model = Gemma4ForConditionalGeneration(Gemma4Config(text_config=text, vision_config=vision, audio_config=audio, **markers)).eval()
+        randomize(model)
+        model.to(torch.bfloat16).save_pretrained(source)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(self.work / "e" / name, source)
+        (source / "chat_template.jinja").write_text("{{ '<|turn>' }}")
+        (source / "processor_config.json").write_text('{"processor_class": "Gemma4Processor"}')
+        stored = load_file(source / "model.safetensors")
+        towers = [n for n in stored if any(part in n for part in ("vision", "audio"))]
+        for target in ("hf", "mobile", "w4a16"):
+            folder = self.work / f"multimodal_{target}"
+            self.facet("convert", "-m", source, "--to", target, "--allow-ptq", "--out", folder)
+            with mobile_groups(source):
+                loaded, info = Gemma4ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+            expect(not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"],
+                   f"multimodal {target}: transformers finds every tensor and no other: {info}")
+            state = loaded.state_dict()
+            same = [n for n in towers if n in state and torch.equal(state[n].float(), stored[n].float())]
+            expect(len(same) == len(towers) > 50, f"multimodal {target}: {len(same)} of {len(towers)} vision and audio tensors arrive bit for bit")
+            files = all((folder / n).read_bytes() == (source / n).read_bytes()
+                        for n in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "processor_config.json"))
+            expect(files, f"multimodal {target}: tokenizer, template and processor files are the source's")
+            theirs = logits_of(loaded.eval(), self.ids)
+            error = relative(self.logits(folder, *(["--float-activations"] if target == "w4a16" else [])), theirs)
+            expect(error < 2e-4, f"multimodal {target}: logits differ by {error:.1e} relative RMS (2e-4)")
+
+    def llama_quantized(self, library):
+        """Files that llama.cpp's own quantizer made of ours, decoded by gguf-py and by us."""
+        import gguf
+        source = self.work / "wide.gguf"
+        subprocess.run([self.writer, str(source), "wide"], check=True)
+        for name in ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_K_M", "Q6_K"):
+            path, back = self.work / f"wide_{name}.gguf", self.work / f"wide_{name}_floats"
+            subprocess.run([sys.executable, ROOT / "tools/interop/llama_quantize.py", library, source, path, name], check=True,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.facet("convert", "-m", path, "--to", "hf", "--out", back)
+            ours, types, differing = self.values(back), set(), []
+            ours = {k.removeprefix("model."): v for k, v in ours.items()}
+            for tensor in gguf.GGUFReader(path).tensors:
+                canonical = hf_name(tensor.name)
+                if canonical is None:
+                    continue
+                types.add(tensor.tensor_type.name)
+                theirs = torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy()).to(torch.bfloat16)
+                if not torch.equal(theirs.reshape(ours[canonical].shape), ours[canonical].to(torch.bfloat16)):
+                    differing.append(tensor.name)
+            expect(not differing, f"llama.cpp's {name} ({', '.join(sorted(types))}): gguf-py and we decode the same values (bf16) {differing}")
 
     def gguf_files(self, kind):
         import gguf
@@ -287,7 +414,7 @@ def copy_metadata(gguf, reader, writer):
         writer.add_key_value(field.name, field.contents(), kind, sub_type=sub)
 
 
-def check(facet, work, writer):
+def check(facet, work, writer, library=None):
     checker = Checker(facet, work, writer)
     for kind in ("e", "k_eq_v", "moe"):
         checker.floats(kind)
@@ -296,13 +423,19 @@ def check(facet, work, writer):
             checker.mobile(kind)
             checker.packed(kind)
             checker.their_packed(kind)
+    checker.multimodal()
+    if library:
+        checker.llama_quantized(library)
+    else:
+        print("skipped: llama.cpp's quantizer (no library folder given; tools/interop/run installs one)")
     sys.exit(f"{len(failures)} checks failed" if failures else 0)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["golden"]:
-        golden()
-    elif len(sys.argv) == 5 and sys.argv[1] == "check":
+    transformers.utils.logging.disable_progress_bar()
+    if len(sys.argv) == 5 and sys.argv[1] == "golden":
+        golden(*sys.argv[2:])
+    elif len(sys.argv) in (5, 6) and sys.argv[1] == "check":
         check(*sys.argv[2:])
     else:
         sys.exit(__doc__)
