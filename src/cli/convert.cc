@@ -35,7 +35,8 @@ Status run_convert(const ConvertFlags& flags) {
   };
   auto conversion = Conversion::create(model, target, options, pool);
   if (!conversion.ok()) return conversion.status().with_prefix(path);
-  FACET_TRY(save_checkpoint(flags.out, conversion->outline(), tokenizer, conversion->stream(), beside).with_prefix(path));
+  FACET_TRY(
+      save_checkpoint(flags.out, conversion->outline(), tokenizer, conversion->stream(), beside).with_prefix(path));
   progress.finish();
   const ConvertReport& report = conversion->report();
   for (const std::string& note : report.notes) std::fprintf(stderr, "note: %s\n", note.c_str());

@@ -258,7 +258,8 @@ Status run_inspect(const InspectFlags& flags) {
   for (const auto& [name, part] : components)
     out += fmt::format("  {:<18} {:>9.1f} M weights {:>9.1f} MB {:>6.2f} bits  {}\n", name, double(part.weights) / 1e6,
                        double(part.bytes) / 1e6, bits(part.bytes, part.weights), types_of(part));
-  if (!beside.towers.empty()) out += fmt::format("  not run, but kept by `facet convert`: {}\n", beside.describe_towers());
+  if (!beside.towers.empty())
+    out += fmt::format("  not run, but kept by `facet convert`: {}\n", beside.describe_towers());
   return write_output("", out + plan_text(plan, session));
 }
 

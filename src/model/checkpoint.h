@@ -70,8 +70,8 @@ using TensorStream = std::function<Status(const TensorSpec& spec, const ByteSink
 // (made if missing).  Float and mobile row types only: kUnsupported names the first block-quantized tensor.  A model
 // that was there is replaced only once everything is on the disk.
 // Here and below, a matrix (not a router) whose view has type, shape and row scales but no bytes gets them from
-// `stream`.  `beside` goes along: a folder with towers becomes one again, if their form can stay what it is; a GGUF file
-// has the chat template alone.
+// `stream`.  `beside` goes along: a folder with towers becomes one again, if their form can stay what it is; a GGUF
+// file has the chat template alone.
 Status save_hf(const std::string& folder, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
                const TensorStream& stream = {}, const Companions& beside = {});
 // Writes one GGUF.  Row types are kUnsupported.  Loads in llama.cpp.

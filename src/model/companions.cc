@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // What a save would write by itself is here too: the tokenizer's own files know more than we read of them.
-constexpr const char* kFiles[] = {"generation_config.json",   "tokenizer.json",        "tokenizer_config.json",
-                                  "special_tokens_map.json",  "processor_config.json", "preprocessor_config.json",
+constexpr const char* kFiles[] = {"generation_config.json",        "tokenizer.json",        "tokenizer_config.json",
+                                  "special_tokens_map.json",       "processor_config.json", "preprocessor_config.json",
                                   "video_preprocessor_config.json"};
 
 }  // namespace
@@ -26,9 +26,8 @@ constexpr const char* kFiles[] = {"generation_config.json",   "tokenizer.json", 
 std::string_view name_of(Tower tower) { return tower == Tower::kVision ? "vision" : "audio"; }
 
 bool Companions::has_codes() const {
-  return std::ranges::any_of(towers, [](const auto& t) {
-    return t.first.ends_with(".weight_scale") || t.first.ends_with(".weight_packed");
-  });
+  return std::ranges::any_of(
+      towers, [](const auto& t) { return t.first.ends_with(".weight_scale") || t.first.ends_with(".weight_packed"); });
 }
 
 Companions::Size Companions::size_of(Tower tower) const {

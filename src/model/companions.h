@@ -1,4 +1,5 @@
-// companions.h: what lies beside a text decoder: Facet does not run it, and takes it along when it writes the model anew.
+// companions.h: what lies beside a text decoder: Facet does not run it, and takes it along when it writes the model
+// anew.
 #pragma once
 
 #include <cstdint>

@@ -49,12 +49,14 @@ class CompanionsTest : public CheckpointTest {
     ASSERT_TRUE(write_text_file(path(name) + "/config.json", config.dump()).ok());
     ASSERT_TRUE(write_text_file(path(name) + "/processor_config.json", "{\"x\": 1}\n").ok());
     ASSERT_TRUE(write_text_file(path(name) + "/chat_template.jinja", "{{ '<|turn>' }}").ok());
-    ASSERT_TRUE(write_text_file(path(name) + "/generation_config.json", R"({"temperature": 0.5, "eos_token_id": [1]})").ok());
+    ASSERT_TRUE(
+        write_text_file(path(name) + "/generation_config.json", R"({"temperature": 0.5, "eos_token_id": [1]})").ok());
   }
   Status convert(const std::string& from, ConvertTarget target, const std::string& to) {
     FACET_ASSIGN(const Checkpoint source, load_checkpoint(path(from)));
     FACET_ASSIGN(const Companions beside, load_companions(path(from)));
-    FACET_ASSIGN(Conversion conversion, Conversion::create(source, target, {.allow_ptq = true, .stop = nullptr, .progress = {}}, pool_));
+    FACET_ASSIGN(Conversion conversion,
+                 Conversion::create(source, target, {.allow_ptq = true, .stop = nullptr, .progress = {}}, pool_));
     return save_checkpoint(path(to), conversion.outline(), tiny_tokenizer(), conversion.stream(), beside);
   }
   void expect_converted(const std::string& from, ConvertTarget target, const std::string& to) {

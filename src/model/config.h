@@ -70,8 +70,8 @@ Result<GemmaConfig> parse_hf_config(std::string_view text);
 // The inverse: a text-only config.json (Gemma4ForCausalLM keys at the top level), with quantization_config when not
 // empty (a JSON object as text).
 std::string to_hf_config(const GemmaConfig& config, std::string_view quantization_config = "");
-// The same inside `around`, the config.json of a model with towers, which keeps everything else it says.  kCorrupt: it is
-// no such config.
+// The same inside `around`, the config.json of a model with towers, which keeps everything else it says.  kCorrupt: it
+// is no such config.
 Result<std::string> to_hf_config_within(std::string_view around, const GemmaConfig& config,
                                         std::string_view quantization_config = "");
 Result<GemmaConfig> parse_gguf_config(const GgufFile& file);

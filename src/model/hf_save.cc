@@ -129,8 +129,10 @@ bool repeats_head(const Checkpoint& c) {
 }
 
 bool is_mobile(const Checkpoint& c) {
-  return std::ranges::any_of(c.tensors, [](const auto& t) { return t.second.dtype == DType::kI2Row ||
-      t.second.dtype == DType::kI8Row || (t.second.dtype == DType::kI4Row && t.second.groups() == 1); });
+  return std::ranges::any_of(c.tensors, [](const auto& t) {
+    return t.second.dtype == DType::kI2Row || t.second.dtype == DType::kI8Row ||
+           (t.second.dtype == DType::kI4Row && t.second.groups() == 1);
+  });
 }
 
 // The towers as they are.  Their linears are coded or float as the source's quantization_config says; of a tower of
@@ -206,7 +208,8 @@ std::string tokenizer_config(const Tokenizer& tokenizer) {
 }
 
 std::string quantization_config(const Contents& contents) {
-  if (contents.packed_group == 0) return contents.bits.empty() ? "" : to_quantization_config(contents.bits, contents.kept);
+  if (contents.packed_group == 0)
+    return contents.bits.empty() ? "" : to_quantization_config(contents.bits, contents.kept);
   std::vector<std::string> ignored = contents.not_packed;
   if (std::ranges::find(ignored, "lm_head") == ignored.end()) ignored.push_back("lm_head");  // a linear, tied or not
   for (const std::string& tower : std::set(contents.kept.begin(), contents.kept.end()))

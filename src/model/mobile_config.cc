@@ -141,7 +141,7 @@ std::string to_quantization_config(const std::map<std::string, int>& bits_by_mod
     ModuleName parts = split(name);
     families[{parts.head, parts.tail}][bits].push_back(parts.layer);
   }
-  std::map<std::string, int> patterns;  // sorted by bytes, as the released files are
+  std::map<std::string, int> patterns;                             // sorted by bytes, as the released files are
   std::set<std::string> kept(also_kept.begin(), also_kept.end());  // and literal ends of names
   for (auto& [family, layers_by_bits] : families) {
     const auto& [head, tail] = family;
