@@ -57,16 +57,27 @@ class Levels {
  public:
   // False: a value is not finite, or some lie closer together than levels 1..most of any grid do.
   bool collect(std::span<const float> w, int most, DType stored) {
-    float positive = 0, negative = 0;
-    bool finite = true, zero = false, positive_zero = false;
-    for (float v : w) {
-      positive = std::max(positive, v);
-      negative = std::max(negative, -v);
-      finite = finite && std::fabs(v) <= std::numeric_limits<float>::max();  // no NaN either
-      zero = zero || v == 0;
-      positive_zero = positive_zero || std::bit_cast<std::uint32_t>(v) == 0;
-    }
-    if (!finite) return false;
+    // Side by side, so that a compiler makes vectors of it: a maximum of floats is no sum that it may put in another
+    // order.
+    constexpr std::size_t kLanes = 8;
+    std::array<float, kLanes> positives{}, negatives{};
+    std::array<std::uint32_t, kLanes> largest_bits{}, zero_bits{}, positive_zero_bits{};
+    auto look = [&](std::size_t lane, float v) {
+      const auto bits = std::bit_cast<std::uint32_t>(v), magnitude = bits & 0x7fffffffu;
+      positives[lane] = positives[lane] < v ? v : positives[lane];
+      negatives[lane] = negatives[lane] < -v ? -v : negatives[lane];
+      largest_bits[lane] = largest_bits[lane] < magnitude ? magnitude : largest_bits[lane];
+      zero_bits[lane] |= magnitude == 0;
+      positive_zero_bits[lane] |= bits == 0;
+    };
+    std::size_t at = 0;
+    for (; at + kLanes <= w.size(); at += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) look(lane, w[at + lane]);
+    for (std::size_t lane = 0; at < w.size(); ++at, ++lane) look(lane, w[at]);
+    constexpr std::uint32_t kInfinity = 0x7f800000u;  // and NaN above it
+    if (std::ranges::max(largest_bits) >= kInfinity) return false;
+    const float positive = std::ranges::max(positives), negative = std::ranges::max(negatives);
+    const bool zero = std::ranges::max(zero_bits) != 0, positive_zero = std::ranges::max(positive_zero_bits) != 0;
     largest_positive_ = positive;
     largest_negative_ = negative;
     zeros_negative_ = zero && !positive_zero;
@@ -77,21 +88,33 @@ class Levels {
     const int n_places = kPlacesOfALevel * most;
     const float raise = largest < 0x1p-100f ? 0x1p64f : 1.0f;  // a quotient by less would be infinite
     const float places_of_one = static_cast<float>(n_places) / (largest * raise);
-    std::fill_n(places_.begin(), n_places + 1, 0.0f);
+    std::array<std::uint64_t, kPlaces / 64 + 1> taken{};  // bits: places that hold a value
     bool crowded = false;
-    for (float v : w) {
-      const float a = std::fabs(v);
-      float& place = places_[static_cast<std::size_t>(a * raise * places_of_one + 0.5f)];
-      crowded = crowded || (place != 0 && place != a);
-      place = a;
+    constexpr std::size_t kAtOnce = 32;
+    for (std::size_t first = 0; first < w.size(); first += kAtOnce) {
+      const auto some = w.subspan(first, std::min(kAtOnce, w.size() - first));
+      std::array<int, kAtOnce> index;
+      for (std::size_t i = 0; i < some.size(); ++i)
+        index[i] = static_cast<int>(std::fabs(some[i]) * raise * places_of_one + 0.5f);
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        const float a = std::fabs(some[i]);
+        float& place = places_[static_cast<std::size_t>(index[i])];
+        std::uint64_t& word = taken[static_cast<std::size_t>(index[i]) / 64];
+        const std::uint64_t bit = std::uint64_t{1} << (index[i] % 64);
+        crowded |= (word & bit) != 0 && place != a;
+        word |= bit;
+        place = a;
+      }
     }
     if (crowded) return false;
-    for (int i = 0; i <= n_places; ++i) {
-      if (places_[i] == 0) continue;
-      if (n_ == most) return false;
-      values_[n_] = places_[i];
-      origins_[n_++] = origins(stored, places_[i]);
-    }
+    for (std::size_t word = 0; word <= static_cast<std::size_t>(n_places) / 64; ++word)
+      for (std::uint64_t bits = taken[word]; bits != 0; bits &= bits - 1) {
+        const float value = places_[word * 64 + static_cast<std::size_t>(std::countr_zero(bits))];
+        if (value == 0) continue;
+        if (n_ == most) return false;
+        values_[n_] = value;
+        origins_[n_++] = origins(stored, value);
+      }
     return true;
   }
   std::span<const float> values() const { return std::span(values_).first(n_); }
@@ -101,8 +124,8 @@ class Levels {
   bool zeros_are_negative() const { return zeros_negative_; }
 
  private:
-  static constexpr int kPlacesOfALevel = 4;
-  std::array<float, kPlacesOfALevel * kMostLevels + 1> places_;
+  static constexpr int kPlacesOfALevel = 4, kPlaces = kPlacesOfALevel * kMostLevels + 1;
+  std::array<float, kPlaces> places_;
   std::array<float, kMostLevels> values_;
   std::array<Interval, kMostLevels> origins_;
   int n_ = 0;
@@ -110,24 +133,38 @@ class Levels {
   bool zeros_negative_ = false;
 };
 
-// Scales that make `peak` of the largest magnitude and whole numbers of the others.
+// 1 / code.
+constexpr auto kInverse = [] {
+  std::array<double, kMostLevels + 1> out{};
+  for (int code = 1; code <= kMostLevels; ++code) out[code] = 1.0 / code;
+  return out;
+}();
+
+// Scales that make `peak` of the largest magnitude and whole numbers of the others; a hair more, for the ends may serve
+// and products by an inverse are rounded.  Whoever takes one looks whether it gives the values back.
 std::optional<Interval> scales_for(const Levels& levels, int peak) {
+  constexpr double kLess = 1 - 1e-15, kMore = 1 + 1e-15;
   const int last = static_cast<int>(levels.values().size()) - 1;
   const Interval& top = levels.origins_of(last);
-  Interval scale{top.low / peak, top.high / peak};
-  for (int i = 0; i < last; ++i) {  // small ones first: they leave no doubt about their codes
-    const double code = nearest(2 * levels.values()[i] / (scale.low + scale.high));
-    if (code == 0) return std::nullopt;
-    scale.low = std::max(scale.low, levels.origins_of(i).low / code);
-    scale.high = std::min(scale.high, levels.origins_of(i).high / code);
+  Interval scale{top.low * kInverse[peak] * kLess, top.high * kInverse[peak] * kMore};
+  // Small codes follow from any of these scales; large ones want those that the small ones have left.
+  constexpr int kSmall = 16;
+  double per_code = 2 / (scale.low + scale.high);
+  for (int i = 0; i < last; ++i) {
+    if (peak > kSmall) per_code = 2 / (scale.low + scale.high);
+    const int code = nearest(levels.values()[i] * per_code);
+    if (code == 0 || code > kMostLevels) return std::nullopt;
+    scale.low = std::max(scale.low, levels.origins_of(i).low * kInverse[code] * kLess);
+    scale.high = std::min(scale.high, levels.origins_of(i).high * kInverse[code] * kMore);
     if (scale.low > scale.high) return std::nullopt;
   }
   return scale;
 }
 
 bool gives_back(float scale, std::span<const float> levels, DType stored) {
+  const double per_code = 1 / double{scale};
   return std::all_of(levels.begin(), levels.end(),
-                     [&](float level) { return round_to(stored, nearest(level / scale) * double{scale}) == level; });
+                     [&](float level) { return round_to(stored, nearest(level * per_code) * double{scale}) == level; });
 }
 
 // 2^n for n in [-1022, 1023].
