@@ -15,12 +15,13 @@ namespace {
 namespace fs = std::filesystem;
 
 // HF folder or GGUF by the path's ending, under another name first.
-Status write_replacing(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
-  if (path.ends_with(".gguf")) return save_gguf(path, checkpoint, tokenizer);
+Status write_replacing(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
+                       const Companions& beside) {
+  if (path.ends_with(".gguf")) return save_gguf(path, checkpoint, tokenizer, {}, beside);
   std::string fresh = path + ".tmp";
   std::error_code ignored;
   fs::remove_all(fresh, ignored);  // left by a killed run
-  Status status = save_hf(fresh, checkpoint, tokenizer);
+  Status status = save_hf(fresh, checkpoint, tokenizer, {}, beside);
   if (status.ok()) status = replace_folder(fresh, path);
   if (!status.ok()) fs::remove_all(fresh, ignored);
   return status;
@@ -66,14 +67,14 @@ Status replace_folder(const std::string& fresh, const std::string& path) {
 }
 
 Status save_model(const TrainConfig& config, const std::string& name, std::int64_t step, const Graph& graph,
-                  const TrainHooks& hooks, const Tokenizer& tokenizer) {
+                  const TrainHooks& hooks, const Tokenizer& tokenizer, const Companions& beside) {
   Checkpoint floats = graph.to_checkpoint(config.save_dtype == "bf16" ? DType::kBF16 : DType::kF32);
   floats.metadata["facet.train_steps"] = std::to_string(step);
-  FACET_TRY(write_replacing(model_path(config, name), floats, tokenizer));
+  FACET_TRY(write_replacing(model_path(config, name), floats, tokenizer, beside));
   if (config.qat.scheme.kind == Scheme::Kind::kNone) return {};
   FACET_ASSIGN(Checkpoint deployed, hooks.export_checkpoint(graph));
   deployed.metadata["facet.train_steps"] = std::to_string(step);
-  return write_replacing(deployed_path(config, name), deployed, tokenizer);
+  return write_replacing(deployed_path(config, name), deployed, tokenizer, beside);
 }
 
 }  // namespace facet::train

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "facet/status.h"
+#include "model/companions.h"
 #include "text/tokenizer.h"
 #include "train/graph.h"
 #include "train/train_config.h"
@@ -17,7 +18,7 @@ std::string deployed_path(const TrainConfig& config, const std::string& name);  
 
 // Writes both, replacing earlier ones as a whole.
 Status save_model(const TrainConfig& config, const std::string& name, std::int64_t step, const Graph& graph,
-                  const TrainHooks& hooks, const Tokenizer& tokenizer);
+                  const TrainHooks& hooks, const Tokenizer& tokenizer, const Companions& beside);
 
 // Puts the folder `fresh` in the place of `path`: in one step where the file system can exchange two names, else with a
 // moment without `path`.

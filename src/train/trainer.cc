@@ -398,7 +398,8 @@ Status Loop::validate_model() {
   }
   Status status;
   if (first_) {
-    if (v.best) status = save_model(config_, "best", step_, parts_.student, *parts_.hooks, parts_.tokenizer);
+    if (v.best)
+      status = save_model(config_, "best", step_, parts_.student, *parts_.hooks, parts_.tokenizer, parts_.beside);
     if (status.ok()) status = log_.validation(v);
   }
   FACET_TRY(everywhere(status));
@@ -425,7 +426,8 @@ Status Loop::save() {
     state.config = to_json(config_);
     state.data_identity = identity(parts_.train_tokens);
     status = save_train_state(state_dir(), state);
-    if (status.ok()) status = save_model(config_, "last", step_, parts_.student, *parts_.hooks, parts_.tokenizer);
+    if (status.ok())
+      status = save_model(config_, "last", step_, parts_.student, *parts_.hooks, parts_.tokenizer, parts_.beside);
     if (status.ok()) status = log_.event("save", step_);
   }
   return everywhere(status);

@@ -62,6 +62,7 @@ struct TrainParts {
   TokenStream train_tokens;
   std::optional<TokenStream> valid_tokens;
   std::unique_ptr<Collectives> collectives;
+  Companions beside = {};  // what goes along into every model that is written
 };
 Result<TrainSummary> run_training(const TrainConfig& config, TrainParts parts, const TrainCallbacks& callbacks);
 

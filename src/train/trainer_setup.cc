@@ -79,6 +79,11 @@ Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) 
   FACET_ASSIGN(GraphOptions options, set_up_device(config, place));
   const std::string& tokenizer_path = config.tokenizer.empty() ? config.init : config.tokenizer;
   FACET_ASSIGN(Tokenizer tokenizer, load_tokenizer(tokenizer_path));
+  Companions beside;
+  if (!config.init.empty()) {
+    FACET_ASSIGN(beside, load_companions(config.init));
+    if (!config.tokenizer.empty()) beside.files.clear();  // another tokenizer's
+  }
   auto say = [&](const std::string& text) {
     if (place.rank == 0 && callbacks.message) callbacks.message(text);
   };
@@ -110,10 +115,11 @@ Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) 
       " layers");
   FACET_ASSIGN(std::unique_ptr<TrainHooks> hooks, make_hooks(config, student));
   FACET_ASSIGN(std::unique_ptr<Collectives> collectives, Collectives::connect(place, options.device));
-  return run_training(config,
-                      TrainParts{std::move(student), std::move(teacher), std::move(hooks), std::move(tokenizer),
-                                 std::move(train_tokens), std::move(valid_tokens), std::move(collectives)},
-                      callbacks);
+  return run_training(
+      config,
+      TrainParts{std::move(student), std::move(teacher), std::move(hooks), std::move(tokenizer),
+                 std::move(train_tokens), std::move(valid_tokens), std::move(collectives), std::move(beside)},
+      callbacks);
 }
 
 }  // namespace facet::train

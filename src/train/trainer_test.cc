@@ -93,7 +93,9 @@ TEST(Trainer, LearnsAndLeavesItsFiles) {
   config.save_every = 30;
   std::vector<TrainProgress> steps;
   std::vector<Validation> validations;
-  Result<TrainSummary> summary = run_training(config, tiny_parts(config),
+  TrainParts parts = tiny_parts(config);
+  parts.beside.chat_template = "{{ '<|turn>' }}";
+  Result<TrainSummary> summary = run_training(config, std::move(parts),
                                               {.progress = [&](const TrainProgress& p) { steps.push_back(p); },
                                                .validation = [&](const Validation& v) { validations.push_back(v); }});
   ASSERT_TRUE(summary.ok()) << summary.status().message();
@@ -113,6 +115,7 @@ TEST(Trainer, LearnsAndLeavesItsFiles) {
     Result<Tokenizer> tokenizer = load_tokenizer(config.output_dir + "/" + name);
     ASSERT_TRUE(tokenizer.ok());
     EXPECT_EQ(*tokenizer, tiny_tokenizer());
+    EXPECT_EQ(load_companions(config.output_dir + "/" + name)->chat_template, "{{ '<|turn>' }}");
   }
   TrainConfig effective;
   ASSERT_TRUE(load_train_config(config.output_dir + "/train_config.json", effective).ok());
