@@ -16,6 +16,7 @@ using Json = nlohmann::ordered_json;
 // types them (spec: token types).
 constexpr std::array<std::string_view, 7> kVisible = {
     "<|channel>", "<channel|>", "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", "<|\"|>"};
+bool is_visible(std::string_view piece) { return std::find(kVisible.begin(), kVisible.end(), piece) != kVisible.end(); }
 
 bool is_byte_name(std::string_view piece) {
   auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
@@ -116,8 +117,8 @@ Status read_pieces(const Json& root, Vocabulary& out) {
     for (const char* key : {"lstrip", "rstrip", "single_word"})
       if (member(token, key) == true)
         return cannot("added token " + shown(content) + " has " + key + ", expected false (Gemma)");
-    bool visible = std::find(kVisible.begin(), kVisible.end(), pieces[id]) != kVisible.end();
-    kinds[id] = member(token, "special") == true && !visible ? TokenKind::kControl : TokenKind::kUserDefined;
+    const bool control = member(token, "special") == true && !is_visible(pieces[id]);
+    kinds[id] = control ? TokenKind::kControl : TokenKind::kUserDefined;
   }
   while (!filled.empty() && !filled.back()) filled.pop_back();
   for (std::size_t i = 0; i < filled.size(); ++i)
@@ -191,7 +192,7 @@ std::string Tokenizer::to_json() const {
                                         {"lstrip", false},
                                         {"rstrip", false},
                                         {"normalized", false},
-                                        {"special", control}});
+                                        {"special", control || is_visible(v.pieces[id])}});
   }
   root["normalizer"] = replace(" ", "\u2581");
   root["pre_tokenizer"] = nullptr;

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "text/test_vocabulary.h"
 #include "text/tokenizer.h"
@@ -22,6 +24,20 @@ TEST(TokenizerJson, RoundTrip) {
   EXPECT_EQ(back->vocabulary(), t.vocabulary());
   EXPECT_EQ(*back, t);
   EXPECT_EQ(back->to_json(), t.to_json());
+}
+
+// As the released files have it: special to Hugging Face, to be seen by whoever reads a conversation.
+TEST(TokenizerJson, MarkersOfAConversationAreSpecialThereAndVisibleHere) {
+  Vocabulary v = small_vocabulary({"a", "<|channel>", "<own>"}, {});
+  for (std::size_t id = 0; id < v.pieces.size(); ++id)
+    if (v.pieces[id] == "<|channel>" || v.pieces[id] == "<own>") v.kinds[id] = TokenKind::kUserDefined;
+  const Tokenizer t = *Tokenizer::create(v);
+  std::map<std::string, bool> special;
+  const json root = json::parse(t.to_json());
+  for (const json& token : root["added_tokens"]) special[token["content"]] = token["special"];
+  EXPECT_TRUE(special.at("<|channel>"));
+  EXPECT_FALSE(special.at("<own>"));
+  EXPECT_EQ(*Tokenizer::from_json(t.to_json()), t);
 }
 
 TEST(TokenizerJson, MergesAsPairsAndModelTypesAsHuggingFaceWritesThem) {
