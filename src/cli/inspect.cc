@@ -62,6 +62,9 @@ const char* component_of(const TensorSpec& spec) {
       return "feed-forward";
     case Role::kOutputNorm:
     case Role::kLayerScalar:
+    case Role::kPreProjection:
+    case Role::kPostProjection:
+    case Role::kCentroids:
       return "other";
   }
   return "other";

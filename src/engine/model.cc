@@ -203,6 +203,12 @@ class Model::Binder {
         return linear(spec, t, m_.head_);
       case Role::kPleModelProj:
         return linear(spec, t, m_.ple_model_proj_);
+      case Role::kPreProjection:
+        return linear(spec, t, m_.pre_projection_);
+      case Role::kPostProjection:
+        return linear(spec, t, m_.post_projection_);
+      case Role::kCentroids:
+        return linear(spec, t, m_.centroids_);
       case Role::kPleProjNorm:
         return vector(spec, t, m_.ple_proj_norm_);
       case Role::kOutputNorm:

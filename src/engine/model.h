@@ -51,6 +51,10 @@ class Model {
   const TensorView& ple_table() const { return ple_table_; }
   const Linear& ple_model_proj() const { return ple_model_proj_; }
   const Linear& head() const { return head_; }
+  // Of drafters; without data in other models, and the last one without clusters too.
+  const Linear& pre_projection() const { return pre_projection_; }
+  const Linear& post_projection() const { return post_projection_; }
+  const Linear& centroids() const { return centroids_; }
   const float* ple_proj_norm() const { return ple_proj_norm_; }
   const float* output_norm() const { return output_norm_; }
 
@@ -62,7 +66,7 @@ class Model {
   std::vector<std::unique_ptr<float[]>> vectors_;
   std::vector<std::unique_ptr<std::byte[]>> realigned_;
   TensorView embedding_, ple_table_;
-  Linear ple_model_proj_, head_;
+  Linear ple_model_proj_, head_, pre_projection_, post_projection_, centroids_;
   const float *ple_proj_norm_ = nullptr, *output_norm_ = nullptr;
 };
 

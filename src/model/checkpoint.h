@@ -35,6 +35,7 @@ struct Checkpoint {
   std::map<std::string, TensorView> tensors;                  // by canonical name; every TensorSpec is present
   std::map<std::string, ActivationScales> activation_scales;  // by module name; empty outside the mobile scheme
   std::vector<CacheScales> cache_scales;                      // per layer (sharing layers repeat the donor's), or empty
+  std::vector<int> token_ordering;  // drafters with clusters: a permutation of 0..V-1, cluster after cluster
   std::map<std::string, std::string> metadata;  // provenance, e.g. "facet.scheme" -> "q4_0", "facet.method" -> "gptq"
   std::vector<std::shared_ptr<const void>> owners;
   std::vector<std::shared_ptr<const MappedFile>> files;  // those of the owners that are mappings

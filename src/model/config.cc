@@ -10,7 +10,7 @@ int GemmaConfig::kv_donor(int l) const {
   if (owns_kv(l)) return l;
   for (int d = first_shared_layer() - 1; d >= 0; --d)
     if (layers[d] == layers[l]) return d;
-  return -1;  // validate() refuses such a config
+  return -1;  // a drafter; validate() refuses others of this kind
 }
 
 std::vector<double> GemmaConfig::rope_frequencies(int l) const {
@@ -42,7 +42,10 @@ Status GemmaConfig::validate() const {
   FACET_TRY(in_range("global_head_dim", global_head_size, 2, 1 << 14));
   FACET_TRY(in_range("sliding_window", sliding_window, 1, 1 << 24));
   FACET_TRY(in_range("max_position_embeddings", max_positions, 1, 1 << 24));
-  FACET_TRY(in_range("num_kv_shared_layers", n_kv_shared_layers, 0, n_layers() - 1));
+  if (is_drafter())
+    FACET_TRY(in_range("num_kv_shared_layers of a drafter", n_kv_shared_layers, n_layers(), n_layers()));
+  else
+    FACET_TRY(in_range("num_kv_shared_layers", n_kv_shared_layers, 0, n_layers() - 1));
   FACET_TRY(in_range("hidden_size_per_layer_input", ple_size, 0, 1 << 16));
   if (head_size % 2 != 0 || global_head_size % 2 != 0)
     return corrupt(
@@ -64,7 +67,21 @@ Status GemmaConfig::validate() const {
       return corrupt(fmt::format("config: a rope parameter is {}, expected a positive number", v));
   if (!(rope_partial_global > 0 && rope_partial_global <= 1))
     return corrupt(fmt::format("config: partial_rotary_factor is {}, expected 0 to 1", rope_partial_global));
-  for (int l = first_shared_layer(); l < n_layers(); ++l)
+  if (is_drafter()) {
+    FACET_TRY(in_range("backbone_hidden_size", target_hidden_size, 1, 1 << 20));
+    if (ple_size != 0 || has_moe() || double_wide_mlp || logit_softcap != 0)
+      return corrupt("config: a drafter has no per-layer inputs, experts, double-wide layers or soft cap");
+    // A draft sees the keys below its own position, one fewer than a token does.
+    FACET_TRY(in_range("sliding_window of a drafter", sliding_window, 2, 1 << 24));
+    FACET_TRY(in_range("num_centroids", n_clusters, 0, vocab_size));
+    FACET_TRY(in_range("centroid_intermediate_top_k", n_clusters_used, n_clusters > 0 ? 1 : 0, n_clusters));
+    if (n_clusters > 0 && vocab_size % n_clusters != 0)
+      return corrupt(
+          fmt::format("config: {} tokens cannot be cut into {} clusters of one size", vocab_size, n_clusters));
+  } else if (n_clusters != 0 || n_clusters_used != 0) {
+    return corrupt("config: an ordered head without backbone_hidden_size");
+  }
+  for (int l = first_shared_layer(); l < n_layers() && !is_drafter(); ++l)
     if (kv_donor(l) < 0)
       return corrupt(fmt::format("config: layer {} shares a cache but no layer of its kind owns one", l));
   if (has_moe()) {

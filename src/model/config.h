@@ -46,12 +46,21 @@ struct GemmaConfig {
   std::vector<int> eos_tokens{1};
   std::vector<int> suppressed_tokens;  // never sampled (12B)
 
+  // Drafters only, 0 in every other model (docs/model/drafters.md).  Their layers have queries and no keys or values:
+  // n_kv_shared_layers is n_layers(), and n_kv_heads, head sizes, window and RoPE are those of the model drafted for.
+  int target_hidden_size = 0;  // D of that model
+  int n_clusters = 0;          // of the ordered head; 0 = a head over all tokens
+  int n_clusters_used = 0;     // whose tokens get logits
+
+  bool is_drafter() const { return target_hidden_size > 0; }
+  int cluster_size() const { return n_clusters > 0 ? vocab_size / n_clusters : 0; }
+
   int n_layers() const { return static_cast<int>(layers.size()); }
   bool has_moe() const { return n_experts > 0; }
   bool is_global(int l) const { return layers[l] == LayerKind::kGlobal; }
   int first_shared_layer() const { return n_layers() - n_kv_shared_layers; }
   bool owns_kv(int l) const { return l < first_shared_layer(); }
-  // The layer whose cache layer l reads: itself, or the last owning layer of the same kind.
+  // The layer whose cache layer l reads: itself, or the last owning layer of the same kind; -1 in a drafter.
   int kv_donor(int l) const;
   int head_size_of(int l) const { return is_global(l) ? global_head_size : head_size; }
   int n_kv_heads_of(int l) const { return is_global(l) ? n_global_kv_heads : n_kv_heads; }
@@ -75,9 +84,17 @@ std::string to_hf_config(const GemmaConfig& config, std::string_view quantizatio
 Result<std::string> to_hf_config_within(std::string_view around, const GemmaConfig& config,
                                         std::string_view quantization_config = "");
 Result<GemmaConfig> parse_gguf_config(const GgufFile& file);
+// The same for drafters, and only for them; the two above refuse drafters (kUnsupported).
+Result<GemmaConfig> parse_hf_drafter_config(std::string_view text, bool* unified = nullptr);
+// unified: of a 12B's drafter, whose classes in transformers have names of their own.
+std::string to_hf_drafter_config(const GemmaConfig& config, bool unified);
+Result<GemmaConfig> parse_gguf_drafter_config(const GgufFile& file);
 
 // "e2b" "e4b" "12b" "26b-a4b" "31b".
 Result<GemmaConfig> preset(std::string_view name);
 std::vector<std::string> preset_names();
+// The drafter of each: "e2b-drafter" and so on.
+Result<GemmaConfig> drafter_preset(std::string_view name);
+std::vector<std::string> drafter_preset_names();
 
 }  // namespace facet

@@ -17,7 +17,10 @@ namespace {
 // Reads values of one file; the first problem is kept and later reads do nothing.
 class Keys {
  public:
-  explicit Keys(const GgufFile& file) : file_(file) {}
+  Keys(const GgufFile& file, std::string_view architecture) : file_(file), architecture_(architecture) {}
+
+  // "block_count" -> "gemma4.block_count".
+  std::string name(const char* tail) const { return architecture_ + "." + tail; }
 
   void get(const std::string& key, int& value, std::optional<std::int64_t> fallback = {}) {
     if (auto found = read(file_.get_int(key, fallback))) value = to_int(key, *found);
@@ -59,12 +62,13 @@ class Keys {
   }
 
   const GgufFile& file_;
+  std::string architecture_;
   Status status_;
 };
 
 // true = sliding; bools in files that follow the specification, integers in some others.
-Status read_layers(const GgufFile& file, int n_layers, std::vector<LayerKind>& out) {
-  const std::string key = gguf_key("attention.sliding_window_pattern");
+Status read_layers(const GgufFile& file, const Keys& keys, int n_layers, std::vector<LayerKind>& out) {
+  const std::string key = keys.name("attention.sliding_window_pattern");
   std::vector<bool> sliding;
   if (auto bools = file.get_bools(key); bools.ok()) {
     sliding = std::move(*bools);
@@ -142,12 +146,12 @@ Status read_vocab_size(const GgufFile& file, GemmaConfig& c) {
 }
 
 Status read_heads(Keys& keys, GemmaConfig& c) {
-  const std::vector<int> kv = keys.get_per_layer(gguf_key("attention.head_count_kv"), c.n_layers());
+  const std::vector<int> kv = keys.get_per_layer(keys.name("attention.head_count_kv"), c.n_layers());
   FACET_TRY(keys.status());
   for (int l = 0; l < c.n_layers(); ++l) {
     int& heads = c.is_global(l) ? c.n_global_kv_heads : c.n_kv_heads;
     if (kv[l] < 1 || (heads != 0 && heads != kv[l]))
-      keys.fail(fmt::format("{} is {} at layer {}, expected {}", gguf_key("attention.head_count_kv"), kv[l], l,
+      keys.fail(fmt::format("{} is {} at layer {}, expected {}", keys.name("attention.head_count_kv"), kv[l], l,
                             heads ? std::to_string(heads) + " as in other layers of its kind" : "at least 1"));
     heads = kv[l];
   }
@@ -156,30 +160,48 @@ Status read_heads(Keys& keys, GemmaConfig& c) {
 }
 
 Status read_ffn(Keys& keys, GemmaConfig& c) {
-  const std::vector<int> ffn = keys.get_per_layer(gguf_key("feed_forward_length"), c.n_layers());
+  const std::vector<int> ffn = keys.get_per_layer(keys.name("feed_forward_length"), c.n_layers());
   FACET_TRY(keys.status());
   c.ffn_size = ffn[0];
   c.double_wide_mlp = c.n_kv_shared_layers > 0 && std::int64_t{ffn.back()} == 2 * std::int64_t{ffn[0]};
   if (ffn[0] < 1 || ffn[0] > 1 << 22)  // before doubling
-    keys.fail(fmt::format("{} is {}, expected 1 to {}", gguf_key("feed_forward_length"), ffn[0], 1 << 22));
+    keys.fail(fmt::format("{} is {}, expected 1 to {}", keys.name("feed_forward_length"), ffn[0], 1 << 22));
   FACET_TRY(keys.status());
   for (int l = 0; l < c.n_layers(); ++l)
     if (ffn[l] != c.ffn_size_of(l))
       keys.fail(fmt::format("{} is {} at layer {}, expected {} (or twice the first on all layers that share a cache)",
-                            gguf_key("feed_forward_length"), ffn[l], l, c.ffn_size_of(l)));
+                            keys.name("feed_forward_length"), ffn[l], l, c.ffn_size_of(l)));
   return keys.status();
 }
 
-Status read_all(const GgufFile& file, GemmaConfig& c) {
-  Keys keys(file);
+// What tensors tell of a drafter: the width of the model it drafts for, and its clusters.
+Status read_drafter(const GgufFile& file, Keys& keys, GemmaConfig& c) {
+  keys.get(keys.name("embedding_length_out"), c.target_hidden_size, c.hidden_size);
+  FACET_TRY(keys.status());
+  if (c.target_hidden_size < 1)
+    return corrupt(fmt::format("{}: {} is {}", file.path, keys.name("embedding_length_out"), c.target_hidden_size));
+  const GgufTensor *centroids = file.find_tensor(kCentroids), *ordering = file.find_tensor(kOrdering);
+  if ((centroids == nullptr) != (ordering == nullptr))
+    return not_found(missing_tensor(file.path, centroids == nullptr ? kCentroids : kOrdering, 1));
+  if (centroids == nullptr) return {};  // left out by other converters: every token gets a logit
+  if (centroids->shape.size() != 2 || centroids->shape[0] > c.vocab_size)
+    return corrupt(fmt::format("{}: tensor '{}' is {}, expected a row for each cluster of {} tokens", file.path,
+                               kCentroids, to_string(centroids->shape), c.vocab_size));
+  c.n_clusters = static_cast<int>(centroids->shape[0]);
+  keys.get(kClustersUsed, c.n_clusters_used, std::min(c.n_clusters, 32));
+  return keys.status();
+}
+
+Status read_all(const GgufFile& file, bool drafter, GemmaConfig& c) {
+  Keys keys(file, drafter ? kDrafterArchitecture : kArchitecture);
   int n_layers = 0, global_value = 0, sliding_value = 0;
   double eps = 0, softcap = 0;
-  auto get = [&](const char* name, auto& value, auto... fallback) { keys.get(gguf_key(name), value, fallback...); };
+  auto get = [&](const char* name, auto& value, auto... fallback) { keys.get(keys.name(name), value, fallback...); };
   get("block_count", n_layers);
   if (keys.status().ok() && (n_layers < 1 || n_layers > 1024))
-    keys.fail(fmt::format("{} is {}, expected 1 to 1024", gguf_key("block_count"), n_layers));
+    keys.fail(fmt::format("{} is {}, expected 1 to 1024", keys.name("block_count"), n_layers));
   FACET_TRY(keys.status());
-  FACET_TRY(read_layers(file, n_layers, c.layers));
+  FACET_TRY(read_layers(file, keys, n_layers, c.layers));
   get("context_length", c.max_positions);
   get("embedding_length", c.hidden_size);
   get("attention.head_count", c.n_heads);
@@ -191,7 +213,7 @@ Status read_all(const GgufFile& file, GemmaConfig& c) {
   get("attention.shared_kv_layers", c.n_kv_shared_layers, 0);
   get("embedding_length_per_layer_input", c.ple_size, 0);
   get("attention.layer_norm_rms_epsilon", eps);
-  get("final_logit_softcapping", softcap, 30.0);  // llama.cpp's default: a missing key is not "off"
+  if (!drafter) get("final_logit_softcapping", softcap, 30.0);  // llama.cpp's default: a missing key is not "off"
   get("rope.freq_base", c.rope_theta_global, 1e6);
   get("rope.freq_base_swa", c.rope_theta, 1e4);
   get("expert_count", c.n_experts, 0);
@@ -208,9 +230,9 @@ Status read_all(const GgufFile& file, GemmaConfig& c) {
   if (global_value != c.global_head_size || sliding_value != c.head_size)
     keys.fail(fmt::format("key and value lengths differ ({} and {}, {} and {}); Gemma 4 has them equal",
                           c.global_head_size, global_value, c.head_size, sliding_value));
-  if (c.n_kv_shared_layers < 0 || c.n_kv_shared_layers >= n_layers)
+  if (c.n_kv_shared_layers < 0 || c.n_kv_shared_layers > n_layers - (drafter ? 0 : 1))
     keys.fail(
-        fmt::format("{} is {} of {} layers", gguf_key("attention.shared_kv_layers"), c.n_kv_shared_layers, n_layers));
+        fmt::format("{} is {} of {} layers", keys.name("attention.shared_kv_layers"), c.n_kv_shared_layers, n_layers));
   FACET_TRY(keys.status());
   // What only the tensors tell: whether keys serve as values on global layers, and whether the head is tied.
   for (int l = 0; l < c.first_shared_layer(); ++l)
@@ -220,21 +242,45 @@ Status read_all(const GgufFile& file, GemmaConfig& c) {
   FACET_TRY(read_end_tokens(file, keys, c));
   FACET_TRY(read_heads(keys, c));
   FACET_TRY(read_ffn(keys, c));
+  if (drafter) {
+    if (c.n_kv_shared_layers == 0) c.n_kv_shared_layers = n_layers;
+    c.k_eq_v =
+        c.n_kv_heads != c.n_global_kv_heads;  // it has no values of its own; such models' drafters have both counts
+    FACET_TRY(read_drafter(file, keys, c));
+  }
   return read_rope_divisors(file, c);
+}
+
+Status check_not_split(const GgufFile& file) {
+  if (auto n = file.get_int("split.count", 1); !n.ok() || *n > 1)
+    return unsupported(file.path + ": is one part of several; join them first (llama-gguf-split --merge)");
+  return {};
 }
 
 }  // namespace
 
 Result<GemmaConfig> parse_gguf_config(const GgufFile& file) {
   FACET_ASSIGN(std::string_view architecture, file.get_string("general.architecture"));
-  if (architecture != "gemma4")
-    return unsupported(fmt::format("{}: general.architecture is '{}', expected gemma4{}", file.path,
-                                   printable(architecture),
-                                   architecture == "gemma4-assistant" ? " (this is a drafter)" : ""));
-  if (auto n = file.get_int("split.count", 1); !n.ok() || *n > 1)
-    return unsupported(file.path + ": is one part of several; join them first (llama-gguf-split --merge)");
+  if (architecture != kArchitecture)
+    return unsupported(fmt::format("{}: general.architecture is '{}', expected {}{}", file.path,
+                                   printable(architecture), kArchitecture,
+                                   architecture == kDrafterArchitecture ? " (this is a drafter)" : ""));
+  FACET_TRY(check_not_split(file));
   GemmaConfig c;
-  FACET_TRY(read_all(file, c));
+  FACET_TRY(read_all(file, /*drafter=*/false, c));
+  FACET_TRY(c.validate().with_prefix(file.path));
+  return c;
+}
+
+Result<GemmaConfig> parse_gguf_drafter_config(const GgufFile& file) {
+  FACET_ASSIGN(std::string_view architecture, file.get_string("general.architecture"));
+  if (architecture != kDrafterArchitecture)
+    return unsupported(fmt::format("{}: general.architecture is '{}', expected {}: not a drafter{}", file.path,
+                                   printable(architecture), kDrafterArchitecture,
+                                   architecture == kArchitecture ? " but an ordinary model" : ""));
+  FACET_TRY(check_not_split(file));
+  GemmaConfig c;
+  FACET_TRY(read_all(file, /*drafter=*/true, c));
   FACET_TRY(c.validate().with_prefix(file.path));
   return c;
 }

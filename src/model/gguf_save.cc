@@ -6,13 +6,12 @@
 #include "formats/gguf/gguf_writer.h"
 #include "model/checkpoint.h"
 #include "model/gguf_keys.h"
+#include "model/gguf_save.h"
 #include "quant/codec.h"
 
 namespace facet {
-namespace {
 
-// As general.file_type has it: for display only.
-std::uint32_t file_type(const Checkpoint& c) {
+std::uint32_t gguf_file_type(const Checkpoint& c) {
   switch (c.main_type()) {
     case DType::kF16:
       return 1;
@@ -31,6 +30,8 @@ std::uint32_t file_type(const Checkpoint& c) {
   }
 }
 
+namespace {
+
 // What llama.cpp's loader needs and what its converter writes, with the types that it checks.
 void add_metadata(GgufWriter& out, const Checkpoint& checkpoint) {
   const GemmaConfig& c = checkpoint.config;
@@ -38,7 +39,7 @@ void add_metadata(GgufWriter& out, const Checkpoint& checkpoint) {
   auto u32 = [](int v) { return static_cast<std::uint32_t>(v); };
   out.add("general.architecture", std::string_view("gemma4"));
   out.add("general.type", std::string_view("model"));
-  out.add("general.file_type", file_type(checkpoint));
+  out.add("general.file_type", gguf_file_type(checkpoint));
   out.add("general.quantization_version", std::uint32_t{2});
   out.add("general.sampling.temp", 1.0f);
   out.add("general.sampling.top_k", std::int32_t{64});
@@ -81,7 +82,9 @@ void add_metadata(GgufWriter& out, const Checkpoint& checkpoint) {
     if (name.starts_with(kFacetPrefix)) out.add(name, std::string_view(value));
 }
 
-void add_tokenizer(GgufWriter& out, const GemmaConfig& c, const Vocabulary& v) {
+}  // namespace
+
+void add_gguf_tokenizer(GgufWriter& out, const GemmaConfig& c, const Vocabulary& v) {
   auto add = [&](const char* name, const GgufValue& value) { out.add(std::string("tokenizer.ggml.") + name, value); };
   auto id = [](int token) { return static_cast<std::uint32_t>(token); };
   std::vector<std::int32_t> types;
@@ -109,18 +112,14 @@ void add_tokenizer(GgufWriter& out, const GemmaConfig& c, const Vocabulary& v) {
   if (!c.eos_tokens.empty()) out.add(kEosList, std::vector<std::int32_t>(c.eos_tokens.begin(), c.eos_tokens.end()));
 }
 
-// The inverse of what the reader makes of it: the factor for pairs that rotate, "never" for the others.
-Tensor rope_divisors(const GemmaConfig& c) {
+Tensor gguf_rope_divisors(const GemmaConfig& c) {
   const int half = c.global_head_size / 2, rotated = static_cast<int>(c.rope_partial_global * c.global_head_size / 2);
   std::vector<float> values;
   for (int i = 0; i < half; ++i) values.push_back(i < rotated ? static_cast<float>(c.rope_factor_global) : 1e30f);
   return Tensor::from_floats({half}, values);
 }
 
-// Vectors and routers are F32 in every file: llama.cpp computes with them as such.
-bool is_stored_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role == Role::kRouter; }
-
-}  // namespace
+bool is_gguf_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role == Role::kRouter; }
 
 Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
                  const TensorStream& stream, const Companions& beside) {
@@ -130,14 +129,14 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
                                         tokenizer.vocab_size(), c.vocab_size));
   GgufWriter out;
   add_metadata(out, checkpoint);
-  add_tokenizer(out, c, tokenizer.vocabulary());
+  add_gguf_tokenizer(out, c, tokenizer.vocabulary());
   if (!beside.chat_template.empty()) out.add("tokenizer.chat_template", std::string_view(beside.chat_template));
-  const Tensor divisors = rope_divisors(c);
+  const Tensor divisors = gguf_rope_divisors(c);
   const std::vector<TensorSpec> specs = tensor_specs(c);
   for (const TensorSpec& spec : specs) {
     auto found = checkpoint.tensors.find(spec.name);
     FACET_CHECK(found != checkpoint.tensors.end(), "a checkpoint holds every tensor its config implies");
-    const auto type = is_stored_f32(spec) ? GgmlType::kF32 : ggml_type_of(found->second.dtype);
+    const auto type = is_gguf_f32(spec) ? GgmlType::kF32 : ggml_type_of(found->second.dtype);
     if (!type)
       return unsupported(fmt::format("{}: tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file",
                                      path, spec.name, info(found->second.dtype).name));
@@ -147,7 +146,7 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
   FACET_TRY(out.open(path));
   for (const TensorSpec& spec : specs) {
     const TensorView& view = checkpoint.tensors.at(spec.name);
-    if (is_stored_f32(spec))
+    if (is_gguf_f32(spec))
       FACET_TRY(out.write(decode(view).bytes));
     else if (view.bytes.empty())
       FACET_TRY(stream(spec, [&](std::span<const std::byte> piece) { return out.write(piece); }));

@@ -69,4 +69,40 @@ Result<GemmaConfig> preset(std::string_view name) {
   return c;
 }
 
+namespace {
+constexpr std::string_view kDrafterTail = "-drafter";
+}
+
+std::vector<std::string> drafter_preset_names() {
+  std::vector<std::string> out;
+  for (const std::string& name : preset_names()) out.push_back(name + std::string(kDrafterTail));
+  return out;
+}
+
+Result<GemmaConfig> drafter_preset(std::string_view name) {
+  if (!name.ends_with(kDrafterTail))
+    return invalid_argument(fmt::format("unknown drafter preset '{}' (e2b-drafter and so on)", name));
+  const std::string_view target_name = name.substr(0, name.size() - kDrafterTail.size());
+  FACET_ASSIGN(const GemmaConfig target, preset(target_name));
+  GemmaConfig c = family();
+  const bool small = target.ple_size > 0;  // E2B and E4B
+  c.target_hidden_size = target.hidden_size;
+  c.hidden_size = small ? 256 : 1024;
+  c.ffn_size = small ? 2048 : 8192;
+  c.n_heads = small ? 4 : target_name == "31b" ? 32 : 16;
+  c.n_kv_heads = target.n_kv_heads;
+  c.n_global_kv_heads = target.n_global_kv_heads;
+  c.k_eq_v = target.k_eq_v;
+  c.layers = pattern(3, 1);
+  c.n_kv_shared_layers = c.n_layers();
+  c.sliding_window = target.sliding_window;
+  c.max_positions = target.max_positions;
+  c.logit_softcap = 0;
+  if (small) {
+    c.n_clusters = 2048;
+    c.n_clusters_used = 32;
+  }
+  return c;
+}
+
 }  // namespace facet

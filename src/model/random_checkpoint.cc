@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "model/checkpoint.h"
+#include "model/drafter.h"
 #include "model/random_weights.h"
 #include "quant/codec.h"
 
@@ -57,6 +58,7 @@ Checkpoint random_checkpoint(const GemmaConfig& config, std::uint64_t seed) {
     for (float& v : t.floats()) v = d.mean + d.deviation * rng.normal();
     out.set(spec.name, std::move(t));
   }
+  out.token_ordering = random_token_ordering(config, seed);
   return out;
 }
 

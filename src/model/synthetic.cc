@@ -12,6 +12,7 @@
 #include "base/half.h"
 #include "base/hash.h"
 #include "base/rng.h"
+#include "model/drafter.h"
 #include "model/random_weights.h"
 #include "quant/codec.h"
 #include "quant/q4_0.h"
@@ -249,6 +250,7 @@ Result<Synthetic> Synthetic::create(const GemmaConfig& config, const Scheme& sch
     }
     c.tensors[spec.name] = std::move(view);
   }
+  c.token_ordering = random_token_ordering(config, seed);
   if (!c.activation_scales.empty()) c.cache_scales.assign(config.n_layers(), {kActivationScale, kActivationScale});
   c.metadata["facet.scheme"] = std::string(name_of(scheme.kind));
   c.metadata["facet.synthetic"] = fmt::format("random weights, seed {}", seed);

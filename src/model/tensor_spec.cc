@@ -21,6 +21,14 @@ std::vector<TensorSpec> tensor_specs(const GemmaConfig& c) {
     vector(Role::kPleProjNorm, -1, "per_layer_projection_norm.weight", "per_layer_proj_norm.weight", P);
   }
   vector(Role::kOutputNorm, -1, "norm.weight", "output_norm.weight", D);
+  if (c.is_drafter()) {
+    const std::int64_t target = c.target_hidden_size;
+    matrix(Role::kPreProjection, -1, "pre_projection.weight", "nextn.pre_projection.weight", {D, 2 * target});
+    matrix(Role::kPostProjection, -1, "post_projection.weight", "nextn.post_projection.weight", {target, D});
+    if (c.n_clusters > 0)
+      matrix(Role::kCentroids, -1, "masked_embedding.centroids.weight", "masked_embd_centroids.weight",
+             {c.n_clusters, D});
+  }
   for (int l = 0; l < L; ++l) {
     std::int64_t C = c.head_size_of(l), q = c.n_heads * C, kv = c.n_kv_heads_of(l) * C, F = c.ffn_size_of(l);
     auto m = [&](Role role, const char* name, const char* gguf, Shape shape) {
@@ -88,6 +96,9 @@ bool is_linear(Role role) {
     case Role::kRouter:
     case Role::kExpertsGateUp:
     case Role::kExpertsDown:
+    case Role::kPreProjection:
+    case Role::kPostProjection:
+    case Role::kCentroids:
       return true;
     default:
       return false;

@@ -48,6 +48,11 @@ enum class Role {
   kFfnNorm2,
   kPostFfnNorm1,
   kPostFfnNorm2,
+  // drafters: what brings token and hidden state together, what leads back to the model's width, the clusters'
+  // centroids
+  kPreProjection,
+  kPostProjection,
+  kCentroids,
 };
 
 struct TensorSpec {
@@ -61,7 +66,8 @@ struct TensorSpec {
 };
 
 // In a fixed order: model-wide first, then layer by layer.  Without the dead k/v tensors of sharing layers; the head
-// only when untied.  rope_freqs (GGUF only, derived) is not listed.
+// only when untied.  rope_freqs (GGUF only, derived) is not listed, nor is a drafter's token ordering, which is no
+// numbers to compute with (Checkpoint::token_ordering).
 std::vector<TensorSpec> tensor_specs(const GemmaConfig& config);
 
 // "layers.3.self_attn.q_proj": the module a weight belongs to, as quantization rules and activation scales name it.

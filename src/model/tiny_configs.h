@@ -68,4 +68,25 @@ inline GemmaConfig tiny_everything(int unit = 32) {
   return c;
 }
 
+// A drafter for a tiny model: three sliding layers and a global one.  n_clusters: 0 = a dense head, else a divisor of
+// 384.
+inline GemmaConfig tiny_drafter(const GemmaConfig& target, int n_clusters = 0, int unit = 32) {
+  GemmaConfig c = tiny_base(unit);
+  c.hidden_size = unit;
+  c.target_hidden_size = target.hidden_size;
+  c.n_kv_heads = target.n_kv_heads;
+  c.n_global_kv_heads = target.n_global_kv_heads;
+  c.k_eq_v = target.k_eq_v;
+  c.head_size = target.head_size;
+  c.global_head_size = target.global_head_size;
+  c.sliding_window = target.sliding_window;
+  c.max_positions = target.max_positions;
+  c.layers = tiny_layers("sssg");
+  c.n_kv_shared_layers = c.n_layers();
+  c.logit_softcap = 0;
+  c.n_clusters = n_clusters;
+  c.n_clusters_used = n_clusters / 4;
+  return c;
+}
+
 }  // namespace facet
