@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/drafter.h"
 #include "quant/codec.h"
 
 namespace facet {
@@ -14,6 +15,8 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
       kernels_(kernels),
       projector_(model, pool, kernels, options),
       cache_(model, options) {
+  if (!c_.is_drafter())
+    for (int l = 0; l < c_.n_layers(); ++l) kv_.push_back(&cache_.layer(l));
   int q = 0, kv = 0, ffn = 0;
   for (int l = 0; l < c_.n_layers(); ++l) {
     const int kind = static_cast<int>(c_.layers[l]);
@@ -59,6 +62,29 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
   expert_out_ = floats(batch * c_.hidden_size);
 }
 
+Forward::Forward(const Model& drafter, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options,
+                 const Model& target, const KvCache& cache)
+    : Forward(drafter, pool, kernels, options) {
+  for (LayerKind kind : c_.layers) kv_.push_back(&cache.layer(drafter_donor(target.config(), kind)));
+}
+
+const float* Forward::run_drafter(const float* input, int position) {
+  const int d = c_.hidden_size;
+  position_ = position;
+  begin_ = 0;
+  end_ = 1;
+  compute_rotations();
+  projector_.set_input(input, 1, 2 * c_.target_hidden_size);
+  projector_.run({{model_.pre_projection(), x_.get()}});
+  for (int l = 0; l < c_.n_layers(); ++l) {
+    attention_block(l);
+    feed_forward_block(l);
+    per_layer_block(l);
+  }
+  kernels_.rms_norm(a_.get(), x_.get(), model_.output_norm(), d, c_.rms_eps);
+  return a_.get();
+}
+
 void Forward::run(std::span<const int> tokens, int position, int n_wanted, float* logits) {
   position_ = position;
   begin_ = 0;
@@ -90,13 +116,15 @@ void Forward::compute_rotations() {
   }
 }
 
+void embed_token(const Model& model, const kernels::Table& kernels, int token, float* x) {
+  const int d = model.config().hidden_size;
+  decode_row(model.embedding(), token, {x, static_cast<std::size_t>(d)});
+  kernels.scale(x, std::sqrt(float(d)), d);
+}
+
 void Forward::embed(std::span<const int> tokens) {
   const int d = c_.hidden_size, p = c_.ple_size, all = c_.n_layers() * p;
-  for_each_row(8 * d, [&](std::int64_t t) {
-    float* x = x_.get() + t * d;
-    decode_row(model_.embedding(), tokens[t], {x, static_cast<std::size_t>(d)});
-    kernels_.scale(x, std::sqrt(float(d)), d);
-  });
+  for_each_row(8 * d, [&](std::int64_t t) { embed_token(model_, kernels_, tokens[t], x_.get() + t * d); });
   if (p == 0) return;
   projector_.set_input(x_.get(), n_rows(), d);
   projector_.run({{model_.ple_model_proj(), ple_.get()}});
@@ -161,12 +189,14 @@ void Forward::write_logits(int n_wanted, float* logits) {
   projector_.set_input(rows(a_, d), n_wanted, d);
   projector_.run({{model_.head(), logits}});
   if (c_.logit_softcap == 0) return;
-  // Chunks of a fixed size: where threads divide the work must not decide which elements share a vector.
+  // Chunks of a fixed size within a row: neither threads nor other rows must decide which elements share a vector.
   constexpr std::int64_t kChunk = 4096;
-  const std::int64_t n = std::int64_t{n_wanted} * c_.vocab_size, chunks = (n + kChunk - 1) / kChunk;
-  parallel_for(pool_, chunks, grain_for(16 * kChunk), [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t i = from; i < to; ++i)
-      kernels_.softcap(logits + i * kChunk, c_.logit_softcap, std::min(kChunk, n - i * kChunk));
+  const std::int64_t vocab = c_.vocab_size, chunks = (vocab + kChunk - 1) / kChunk;
+  parallel_for(pool_, n_wanted * chunks, grain_for(16 * kChunk), [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t i = from; i < to; ++i) {
+      const std::int64_t row = i / chunks, first = i % chunks * kChunk;
+      kernels_.softcap(logits + row * vocab + first, c_.logit_softcap, std::min(kChunk, vocab - first));
+    }
   });
 }
 

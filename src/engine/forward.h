@@ -2,6 +2,7 @@
 // Shape letters: docs/architecture.md.  Every buffer below has max_batch rows and is allocated once.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,14 +16,33 @@
 
 namespace facet {
 
-// Private to Session.  Throws std::bad_alloc from its constructor only.
+// Batches of at most so many tokens give each row the bits it has alone, so that checking drafts changes no text.
+// Larger ones share runs of cached positions among rows, and differ in roundings.
+constexpr int kRowsAlone = 16;
+
+// x = the model's scaled embedding of a token (D floats), as every reader of it must make it.
+void embed_token(const Model& model, const kernels::Table& kernels, int token, float* x);
+
+// Private to Session and Drafter.  Throws std::bad_alloc from its constructors only.
 class Forward {
  public:
   Forward(const Model& model, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options);
+  // Of a drafter, which reads the cache of `target` (check_drafter() holds); the cache must outlive it and stay in
+  // place.
+  Forward(const Model& drafter, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options,
+          const Model& target, const KvCache& cache);
 
   // Puts tokens at positions [position, position + n), n <= max_batch, into the cache, and writes the soft-capped
   // logits of the last n_wanted of them to logits (n_wanted * V floats).
   void run(std::span<const int> tokens, int position, int n_wanted, float* logits);
+  // The normed rows that those logits were made of: n_wanted * D floats, until the next run().
+  std::span<const float> hidden() const {
+    return {rows(a_, c_.hidden_size), static_cast<std::size_t>(n_rows()) * static_cast<std::size_t>(c_.hidden_size)};
+  }
+
+  // Of a drafter: one row, 2 * target_hidden_size floats, through the layers at `position` > 0, against the keys below
+  // it.  Returns the normed stream, D floats, until the next call.
+  const float* run_drafter(const float* input, int position);
 
   // Rows of the per-layer table whose pages are kept before they are given back.
   static constexpr int kKeptTableRows = 256;
@@ -49,6 +69,21 @@ class Forward {
   void attention_block(int l);
   void store_keys_and_values(int l);
   void attend(int l);
+  // How rows of queries and runs of keys are cut into pieces of work.
+  struct Tiling {
+    int heads, chunks;         // heads of queries that share a key head: in an item, and how many items they take
+    int tokens, token_blocks;  // the same of tokens
+    int splits, length;        // parts into which the positions are cut, and the length of each
+    bool operator==(const Tiling&) const = default;
+  };
+  Tiling tiling_of(int l, int begin, int end) const;  // for rows [begin, end) of the batch
+  void attend_rows(int l, int begin, int end);
+  // Row t sees the cached positions [first_key(l, t), end_key(t)).
+  int first_key(int l, int t) const {
+    const int window = kv_[l]->window;
+    return window == 0 ? 0 : std::max(0, position_ + t + 1 - window);
+  }
+  int end_key(int t) const { return position_ + t + (c_.is_drafter() ? 0 : 1); }
   void feed_forward_block(int l);
   void dense_mlp(const LayerWeights& w);
   void route(const LayerWeights& w);
@@ -62,6 +97,7 @@ class Forward {
   const kernels::Table& kernels_;
   Projector projector_;
   KvCache cache_;
+  std::vector<const KvLayer*> kv_;  // what each layer reads
   int position_ = 0, begin_ = 0, end_ = 0;
   std::uint64_t buffer_bytes_ = 0;
   int table_rows_ = 0;  // read since the last release_table_rows() that released

@@ -82,17 +82,42 @@ std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1)
 // The most rows that attend() keeps beside the outputs, and their softmax state.
 std::int64_t Forward::most_partial_rows() { return std::int64_t{kEnoughItems} * kItemRows; }
 
+Forward::Tiling Forward::tiling_of(int l, int begin, int end) const {
+  const int group = c_.n_heads / c_.n_kv_heads_of(l);
+  Tiling out;
+  out.heads = std::min(group, kItemRows);
+  out.chunks = (group + out.heads - 1) / out.heads;
+  out.tokens = std::max(1, kItemRows / out.heads);
+  out.token_blocks = (end - begin + out.tokens - 1) / out.tokens;
+  const int items = c_.n_kv_heads_of(l) * out.chunks * out.token_blocks;
+  const int most = end_key(end - 1) - first_key(l, begin);
+  out.splits = std::max(1, std::min(kEnoughItems / items, most / kLeastSplit));
+  out.length = static_cast<int>(round_up((most + out.splits - 1) / out.splits, kPositions));
+  return out;
+}
+
 void Forward::attend(int l) {
+  if (n_rows() == 1 || end_ > kRowsAlone) return attend_rows(l, begin_, end_);
+  // Rows whose keys would be cut alike alone share them: those of a window begin at different ones.
+  for (int first = begin_; first < end_;) {
+    const Tiling alone = tiling_of(l, first, first + 1);
+    int end = first + 1;
+    while (kv_[l]->window == 0 && end < std::min(end_, first + alone.tokens) && tiling_of(l, end, end + 1) == alone)
+      ++end;
+    attend_rows(l, first, end);
+    first = end;
+  }
+}
+
+void Forward::attend_rows(int l, int first_row, int end_row) {
   const int size = c_.head_size_of(l), width = c_.n_heads * size, kv_heads = c_.n_kv_heads_of(l);
-  const KvLayer& cache = cache_.layer(l);
-  const int group = c_.n_heads / kv_heads, heads = std::min(group, kItemRows);
-  const int chunks = (group + heads - 1) / heads, tokens = std::max(1, kItemRows / heads);
-  const int token_blocks = (n_rows() + tokens - 1) / tokens;
+  const KvLayer& cache = *kv_[l];
+  const int group = c_.n_heads / kv_heads;
+  const Tiling tiling = tiling_of(l, first_row, end_row);
+  const int heads = tiling.heads, chunks = tiling.chunks, tokens = tiling.tokens, token_blocks = tiling.token_blocks,
+            splits = tiling.splits;
   const std::int64_t items = std::int64_t{kv_heads} * chunks * token_blocks;
-  // Row t sees [first_seen(t), position_ + t].
-  auto first_seen = [&](int t) { return cache.window == 0 ? 0 : std::max(0, position_ + t + 1 - cache.window); };
-  const int most = position_ + end_ - first_seen(begin_);
-  const int splits = std::max<int>(1, std::min<std::int64_t>(kEnoughItems / items, most / kLeastSplit));
+  const int most = end_key(end_row - 1) - first_key(l, first_row);
 
   struct Item {
     int kv, first_head, n_heads, first_token, last_token;
@@ -102,9 +127,9 @@ void Forward::attend(int l) {
   };
   auto item_at = [&](std::int64_t i) -> Item {
     const auto kv = static_cast<int>(i / token_blocks / chunks), chunk = static_cast<int>(i / token_blocks % chunks);
-    const int first_token = begin_ + static_cast<int>(i % token_blocks) * tokens;
+    const int first_token = first_row + static_cast<int>(i % token_blocks) * tokens;
     return {kv, kv * group + chunk * heads, std::min(heads, group - chunk * heads), first_token,
-            std::min(end_, first_token + tokens) - 1};
+            std::min(end_row, first_token + tokens) - 1};
   };
   auto output_at = [&](const Item& item, int r) {
     return std::int64_t{item.token(r)} * width + std::int64_t{item.head(r)} * size;
@@ -114,7 +139,7 @@ void Forward::attend(int l) {
   auto attend_item = [&](std::int64_t i, int split) {
     const Item item = item_at(i);
     const int n_rows = item.n_rows(), kv = item.kv;
-    const int from = first_seen(item.first_token), to = position_ + item.last_token + 1;
+    const int from = first_key(l, item.first_token), to = end_key(item.last_token);
     const auto length = static_cast<int>(round_up((to - from + splits - 1) / splits, kPositions));
     const int begin = std::min(to, from + split * length), end = std::min(to, begin + length);
 
@@ -137,7 +162,7 @@ void Forward::attend(int l) {
                              cache.k.stride_bytes, cache.k.scale, n, size);
       for (int r = 0; r < n_rows; ++r) {
         const int t = item.token(r);
-        const int low = std::clamp(first_seen(t) - p, 0, n), high = std::clamp(position_ + t + 1 - p, low, n);
+        const int low = std::clamp(first_key(l, t) - p, 0, n), high = std::clamp(end_key(t) - p, low, n);
         float* row = scores + r * kPositions;
         std::fill(row, row + low, 0.0f);
         std::fill(row + high, row + n, 0.0f);
@@ -177,7 +202,8 @@ void Forward::attend(int l) {
   };
 
   constexpr int kPieces = 4;  // items differ in length
-  const std::int64_t grain = grain_for(std::int64_t{std::min(kItemRows, heads * n_rows())} * most / splits * size / 4);
+  const std::int64_t grain =
+      grain_for(std::int64_t{std::min(kItemRows, heads * (end_row - first_row))} * most / splits * size / 4);
   parallel_for(
       pool_, items * splits, grain,
       [&](std::int64_t begin, std::int64_t end) {

@@ -35,7 +35,8 @@ Projector::Projector(const Model& model, ThreadPool& pool, const kernels::Table&
       ignore_static_scales_(options.ignore_static_scales) {
   std::size_t most = 0;
   auto consider = [&](const Linear& w) { most = std::max(most, input_bytes(form_of(w).kind, w.cols)); };
-  consider(model.head());
+  for (const Linear* linear : {&model.head(), &model.pre_projection(), &model.post_projection(), &model.centroids()})
+    if (linear->data != nullptr) consider(*linear);
   consider(model.ple_model_proj());
   for (const LayerWeights& w : model.layers()) {
     for (const Linear* linear : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down, &w.ple_gate, &w.ple_proj, &w.router})
@@ -131,13 +132,30 @@ void Projector::run_together(std::span<const Product> products, InputForm form) 
       kPieces);
 }
 
-void Projector::multiply(const Product& p, const void* x, InputForm form, int row_begin, int row_end) const {
-  const Linear& w = p.weight;
+void Projector::run_rows(const Linear& weight, std::span<const int> rows, float* y) {
+  FACET_CHECK(n_ == 1 && weight.cols == k_, "one row of input, a column for each of its values");
+  const InputForm form = form_of(weight);
+  const void* x = input_as(form);
+  const std::size_t row = *row_bytes(weight.dtype, weight.cols);
+  constexpr int kPieces = 4;
+  parallel_for(
+      pool_, std::ssize(rows), grain_for(k_ / 8),
+      [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          const int r = rows[static_cast<std::size_t>(i)];
+          const float* scale = weight.row_scales != nullptr ? weight.row_scales + r : nullptr;
+          multiply({weight.dtype, weight.data + row * static_cast<std::size_t>(r), scale, y + i, 1}, x, form, 0, 1);
+        }
+      },
+      kPieces);
+}
+
+void Projector::multiply(const Rows& w, const void* x, InputForm form, int row_begin, int row_end) const {
   const bool q8 = form.kind == InputForm::Kind::kQ8, i8 = form.kind == InputForm::Kind::kInt8;
   const kernels::Table& k = kernels_;
-  auto plain = [&](kernels::Matmul matmul) { matmul(p.y, w.rows, x, w.data, n_, row_begin, row_end, k_); };
+  auto plain = [&](kernels::Matmul matmul) { matmul(w.y, w.stride, x, w.data, n_, row_begin, row_end, k_); };
   auto scaled = [&](kernels::MatmulRows matmul) {
-    matmul(p.y, w.rows, x, w.data, w.row_scales, i8 ? form.scale : 1.0f, n_, row_begin, row_end, k_);
+    matmul(w.y, w.stride, x, w.data, w.row_scales, i8 ? form.scale : 1.0f, n_, row_begin, row_end, k_);
   };
   switch (w.dtype) {
     case DType::kF32:
@@ -166,24 +184,21 @@ void Projector::multiply(const Product& p, const void* x, InputForm form, int ro
     case DType::kQ2_K:
     case DType::kQ3_K:
     case DType::kQ5_K:
-      return multiply_decoded(p, static_cast<const float*>(x), row_begin, row_end);
+      return multiply_decoded(w, static_cast<const float*>(x), row_begin, row_end);
   }
 }
 
 // Types without kernels: a few rows at a time as floats.
-void Projector::multiply_decoded(const Product& p, const float* x, int row_begin, int row_end) const {
-  const Linear& w = p.weight;
-  const std::size_t stride = *row_bytes(w.dtype, w.cols);
+void Projector::multiply_decoded(const Rows& w, const float* x, int row_begin, int row_end) const {
+  const std::size_t stride = *row_bytes(w.dtype, k_), cols = static_cast<std::size_t>(k_);
   thread_local std::vector<float> decoded;  // grows to its size in the first product of a thread
-  decoded.resize(static_cast<std::size_t>(kDecodedRows) * static_cast<std::size_t>(w.cols));
+  decoded.resize(static_cast<std::size_t>(kDecodedRows) * cols);
   for (int r = row_begin; r < row_end; r += kDecodedRows) {
     const int n = std::min(kDecodedRows, row_end - r);
-    const TensorView rows{w.dtype,
-                          {n, w.cols},
-                          {w.data + stride * static_cast<std::size_t>(r), stride * static_cast<std::size_t>(n)},
-                          {}};
-    decode_rows(rows, 0, n, std::span(decoded).first(static_cast<std::size_t>(n) * static_cast<std::size_t>(w.cols)));
-    kernels_.matmul_f32_f32(p.y + r, w.rows, x, decoded.data(), n_, 0, n, k_);
+    const TensorView rows{
+        w.dtype, {n, k_}, {w.data + stride * static_cast<std::size_t>(r), stride * static_cast<std::size_t>(n)}, {}};
+    decode_rows(rows, 0, n, std::span(decoded).first(static_cast<std::size_t>(n) * cols));
+    kernels_.matmul_f32_f32(w.y + r, w.stride, x, decoded.data(), n_, 0, n, k_);
   }
 }
 

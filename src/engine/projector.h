@@ -44,6 +44,9 @@ class Projector {
   // Products of the present input, in one parallel region; static clamps on inputs and outputs included.
   void run(std::span<const Product> products);
   void run(std::initializer_list<Product> products) { run(std::span(products.begin(), products.size())); }
+  // y[i] = row rows[i] of `weight` times the present input, which is one row: a product with few of many rows, in any
+  // order.  No static clamps, no observers.
+  void run_rows(const Linear& weight, std::span<const int> rows, float* y);
   // Says that `weight` sees the present input, without multiplying.
   void observe(const Linear& weight);
   // The same for what layer l puts into its cache: n floats of keys and of values.
@@ -58,8 +61,20 @@ class Projector {
   InputForm form_of(const Linear& weight) const;
   const void* input_as(InputForm form);
   void run_together(std::span<const Product> products, InputForm form);
-  void multiply(const Product& p, const void* x, InputForm form, int row_begin, int row_end) const;
-  void multiply_decoded(const Product& p, const float* x, int row_begin, int row_end) const;
+  // Rows of weights without a name.
+  struct Rows {
+    DType dtype;
+    const std::byte* data;
+    const float* row_scales;
+    float* y;
+    int stride;  // of y, from token to token
+  };
+  void multiply(const Product& p, const void* x, InputForm form, int row_begin, int row_end) const {
+    const Linear& w = p.weight;
+    multiply({w.dtype, w.data, w.row_scales, p.y, w.rows}, x, form, row_begin, row_end);
+  }
+  void multiply(const Rows& w, const void* x, InputForm form, int row_begin, int row_end) const;
+  void multiply_decoded(const Rows& w, const float* x, int row_begin, int row_end) const;
   void clamp_output(const Product& p, int row_begin, int row_end) const;
 
   ThreadPool& pool_;

@@ -3,22 +3,10 @@
 #include <algorithm>
 #include <new>
 
-#include "engine/forward.h"
 #include "engine/plan.h"
+#include "engine/session_state.h"
 
 namespace facet {
-
-struct Session::State {
-  State(const Model& model, ThreadPool& pool, const kernels::Table& kernels, const SessionOptions& options)
-      : model(model), pool(pool), options(options), forward(model, pool, kernels, options) {}
-
-  const Model& model;
-  ThreadPool& pool;
-  SessionOptions options;
-  Forward forward;
-  int position = 0;
-  int highest = 0;  // since the last reset: what rings hold depends on it
-};
 
 namespace {
 
@@ -62,6 +50,7 @@ Result<Session> Session::create(const Model& model, ThreadPool& pool, SessionOpt
 
 Result<Session> Session::create(const Model& model, ThreadPool& pool, SessionOptions options,
                                 const kernels::Table& kernels) {
+  if (model.config().is_drafter()) return invalid_argument("a drafter cannot run alone; give the model it drafts for");
   FACET_TRY(settle(model, options));
   try {
     Session session(std::make_unique<State>(model, pool, kernels, options));
@@ -102,8 +91,7 @@ Status Session::evaluate(std::span<const int> tokens, Logits wanted, std::span<f
     const auto batch = tokens.first(std::min<std::size_t>(tokens.size(), s.options.max_batch));
     tokens = tokens.subspan(batch.size());
     const std::size_t n_wanted = wanted == Logits::kAll ? batch.size() : tokens.empty() ? rows : 0;
-    const int threads = batch.size() > 1 ? s.options.batch_threads : s.options.threads;
-    s.pool.use(threads > 0 ? threads : s.pool.n_threads());
+    s.use_threads(batch.size());
     s.forward.run(batch, s.position, static_cast<int>(n_wanted), logits.data());
     logits = logits.subspan(n_wanted * vocab);
     s.position += static_cast<int>(batch.size());
@@ -113,6 +101,7 @@ Status Session::evaluate(std::span<const int> tokens, Logits wanted, std::span<f
 }
 
 int Session::position() const { return state_->position; }
+std::span<const float> Session::hidden() const { return state_->forward.hidden(); }
 
 Status Session::rollback(int k) {
   State& s = *state_;

@@ -46,8 +46,8 @@ KvType default_cache(const Model& model);
 //   std::vector<float> logits(model.config().vocab_size);
 //   FACET_TRY(session.evaluate(prompt, Logits::kLast, logits));
 // One mutable timeline; use from one thread at a time.  model and pool must outlive it.  Memory is sized at creation;
-// evaluate() allocates nothing.  Results do not depend on the number of threads or on how tokens were cut into calls
-// (up to float rounding for the latter; greedy decoding is bit-identical for any thread count).
+// evaluate() allocates nothing.  Results do not depend on the number of threads, nor on how tokens were cut into calls:
+// up to float rounding for large batches; batches of up to 16 tokens give the very bits of one token at a time.
 class Session {
  public:
   // kInvalidArgument: options that contradict each other or the model.  kNoResources: the buffers do not fit in memory,
@@ -66,6 +66,9 @@ class Session {
   // then.
   Status evaluate(std::span<const int> tokens, Logits wanted, std::span<float> logits);
   int position() const;
+  // The model's normed stream, from which the logits of the last evaluate() were made: D floats for each row of them,
+  // or for those of its last max_batch tokens.  Valid until the next evaluate().
+  std::span<const float> hidden() const;
   // Forgets the last k positions.  kInvalidArgument, and nothing changed: the new position would lie more than
   // max_rollback below the highest one since the last reset(), whose neighbours the ring no longer holds; or k is not
   // in 0..position(). Going back to 0 is always possible.
@@ -82,6 +85,7 @@ class Session {
   const Model& model() const;
 
  private:
+  friend class Drafter;  // reads the cache
   struct State;
   explicit Session(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

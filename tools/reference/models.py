@@ -17,6 +17,8 @@ import sys
 import numpy as np
 import torch
 import transformers
+
+import drafters
 from safetensors.torch import load_file, save_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -92,6 +94,8 @@ def golden(facet, work, writer):
         model.to(torch.bfloat16).save_pretrained(folder)
         # Loaded anew: the constants by which embeddings are multiplied were rounded with the weights.
         store_golden(kind, Gemma4ForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), folder, token_ids(POSITIONS, 256))
+
+    drafters.golden(GOLDEN, randomize)
 
     # compressed-tensors packs, transformers computes.
     checker = Checker(facet, work, writer)
