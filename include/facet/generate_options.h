@@ -34,6 +34,12 @@ struct GenerateStats {
   double first_token_seconds = 0;               // from the call to the first token
   StopReason stop = StopReason::kMaxTokens;
 
+  // With a drafter: rounds are passes of the model over drafts.  Tokens that were accepted are generated ones.
+  int draft_rounds = 0, drafted_tokens = 0, accepted_tokens = 0;
+  double draft_seconds = 0;  // of generation_seconds
+  // Tokens that a round gives on average: those accepted, and the one the model adds; 0 without rounds.
+  double mean_accepted_length() const { return draft_rounds > 0 ? 1 + double(accepted_tokens) / draft_rounds : 0; }
+
   double prompt_tokens_per_second() const { return prompt_seconds > 0 ? prompt_tokens / prompt_seconds : 0; }
   double generated_tokens_per_second() const {
     return generation_seconds > 0 ? generated_tokens / generation_seconds : 0;
