@@ -46,13 +46,19 @@ class Rows {
       return {};
     }
     const std::size_t seed = row_;
+    if (measured_)
+      speculation_.length->record(static_cast<int>(drafts_.size()), static_cast<int>(row_), draft_seconds_,
+                                  pass_seconds_);
     FACET_TRY(finish());
     FACET_TRY(draft(history, seed, most));
     batch_.assign(1, token);
     batch_.insert(batch_.end(), drafts_.begin(), drafts_.end());
     row_ = 0;
     const auto all = std::span(logits_).first(batch_.size() * vocab_);
-    return session_.evaluate(batch_, Session::Logits::kAll, all);
+    const Stopwatch watch;
+    const Status status = session_.evaluate(batch_, Session::Logits::kAll, all);
+    pass_seconds_ = watch.seconds();
+    return status;
   }
   // Takes back what was evaluated ahead of position().
   Status finish() {
@@ -66,11 +72,18 @@ class Rows {
 
   Status draft(std::span<const int> history, std::size_t seed, int most) {
     drafts_.clear();
+    measured_ = false;
     // Room for the token itself, and for each draft behind it.
     const int room = session_.options().context - session_.position() - 1;
     most = std::min({most - 1, room, speculation_.n_max});
     if (speculation_.source == nullptr || most < 1) return {};
-    Stopwatch watch;
+    draft_seconds_ = 0;
+    if (speculation_.length != nullptr) {
+      measured_ = true;
+      most = std::min(most, speculation_.length->next());
+      if (most == 0) return {};
+    }
+    const Stopwatch watch;
     const auto width = static_cast<std::size_t>(session_.model().config().hidden_size);
     // Of the last pass: one row for each of its logits.
     FACET_TRY(speculation_.source->propose(history, session_.hidden().subspan(seed * width, width), most, drafts_));
@@ -80,7 +93,8 @@ class Rows {
     if (drafts_.size() > static_cast<std::size_t>(most)) drafts_.resize(static_cast<std::size_t>(most));
     stats_.draft_rounds += drafts_.empty() ? 0 : 1;
     stats_.drafted_tokens += static_cast<int>(drafts_.size());
-    stats_.draft_seconds += watch.seconds();
+    draft_seconds_ = watch.seconds();
+    stats_.draft_seconds += draft_seconds_;
     return {};
   }
 
@@ -92,6 +106,8 @@ class Rows {
   std::vector<int> drafts_;    // row r + 1 is right if the token drawn from row r is drafts_[r]
   std::vector<int> batch_;
   std::size_t row_ = 0;
+  bool measured_ = false;  // the present round is one to be recorded
+  double draft_seconds_ = 0, pass_seconds_ = 0;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/draft_length.h"
 #include "engine/draft_source.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
@@ -23,6 +24,7 @@ struct Generation {
 struct Speculation {
   DraftSource* source = nullptr;  // null: nobody
   int n_max = 0;                  // drafts per round
+  DraftLength* length = nullptr;  // decides before each round, up to its own n_max, which is this one; null: n_max
 };
 
 //   Result<Generation> g = generate(session, prompt, options, [&](int token) { show(token); return true; });

@@ -202,6 +202,23 @@ TEST(Speculation, ChangesNoText) {
   EXPECT_GT(compared, 20000);
 }
 
+// Whatever the clock says, and on and off again.
+TEST(Speculation, ChosenLengthsChangeNoText) {
+  const Model model = *Model::bind(calm_random_checkpoint(tiny_e(8), 49));
+  const std::vector<int> prompt = random_tokens(model.config(), 10);
+  ThreadPool pool(1);
+  Session session = *Session::create(model, pool, {.context = 500, .max_batch = 16});
+  const Outcome plain = outcome_of(session, prompt, options_of(-1, 1));
+  for (double wrong : {0.0, 0.3, 1.0}) {
+    Oracle source(prompt.size(), plain.tokens, wrong, model.config().vocab_size);
+    DraftLength length(7);
+    GenerateStats stats;
+    EXPECT_EQ(outcome_of(session, prompt, options_of(-1, 1), {&source, 7, &length}, &stats), plain) << wrong;
+    EXPECT_GT(stats.draft_rounds, 0);
+    EXPECT_NE(length.describe().find("a pass of 1 row "), std::string::npos) << length.describe();
+  }
+}
+
 TEST(Speculation, CountsWhatWasRight) {
   const Model model = *Model::bind(calm_random_checkpoint(tiny_e(8), 46));
   const std::vector<int> prompt = random_tokens(model.config(), 10);

@@ -1,0 +1,123 @@
+#include "engine/draft_length.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/check.h"
+
+namespace facet {
+namespace {
+
+constexpr double kWorthIt = 1.02;
+// Rounds between probes: for the pass of one row while drafting is on; while it is off the first interval, which
+// doubles with every probe in vain.  A probe in vain costs less than a token's time.
+constexpr int kProbePlain = 64, kProbeOff = 32, kProbeSeldom = 1024;
+// What the first rounds try, so that there is a line for P, and chances by depth.
+constexpr int kFirst[] = {0, 2, 0, 4};
+constexpr double kTimeWeight = 0.2, kChanceWeight = 0.05;
+constexpr double kUnknownChance = 0.6, kUnknownSlope = 0.25;
+
+}  // namespace
+
+// The plain mean until it holds 1 / weight values.
+void DraftLength::Mean::add(double x, double weight) {
+  ++n;
+  value += (x - value) * std::max(weight, 1.0 / n);
+}
+
+DraftLength::DraftLength(int n_max)
+    : n_max_(n_max),
+      pass_(static_cast<std::size_t>(n_max) + 1),
+      right_(static_cast<std::size_t>(n_max)),
+      probe_every_(kProbeOff) {
+  FACET_CHECK(n_max >= 1, "at least one draft to choose");
+}
+
+double DraftLength::pass(int rows) const {
+  const Mean& seen = pass_[static_cast<std::size_t>(rows - 1)];
+  if (seen.n > 0) return seen.value;
+  // From the nearest number of rows that was seen, along the steepest line between two of them: too dear rather than
+  // too cheap, for what is tried is measured.
+  const double one = pass_[0].value;
+  double slope = 0;
+  int nearest = 1;
+  bool any = false;
+  for (int m = 2; m <= n_max_ + 1; ++m) {
+    const Mean& p = pass_[static_cast<std::size_t>(m - 1)];
+    if (p.n == 0) continue;
+    any = true;
+    slope = std::max(slope, (p.value - one) / (m - 1));
+    if (std::abs(m - rows) < std::abs(nearest - rows)) nearest = m;
+  }
+  if (!any) slope = kUnknownSlope * one;
+  return pass_[static_cast<std::size_t>(nearest - 1)].value + slope * (rows - nearest);
+}
+
+double DraftLength::right(int depth) const {
+  for (int d = depth; d >= 1; --d)
+    if (const Mean& seen = right_[static_cast<std::size_t>(d - 1)]; seen.n > 0) return seen.value;
+  return kUnknownChance;
+}
+
+double DraftLength::speed(int n_drafts) const {
+  double tokens = 1, all_right = 1;
+  for (int d = 1; d <= n_drafts; ++d) tokens += all_right *= right(d);
+  return tokens / (pass(n_drafts + 1) + n_drafts * draft_.value);
+}
+
+int DraftLength::best() const {
+  int best = 0;
+  double most = speed(0) * kWorthIt;
+  for (int k = 1; k <= n_max_; ++k)
+    if (const double s = speed(k); s > most) most = s, best = k;
+  return best;
+}
+
+int DraftLength::next() {
+  probing_ = false;
+  if (rounds_ < static_cast<int>(std::size(kFirst))) return k_ = std::min(kFirst[rounds_], n_max_);
+  k_ = best();
+  ++since_probe_;
+  if (since_probe_ >= (k_ > 0 ? kProbePlain : probe_every_)) {
+    probing_ = true;
+    since_probe_ = 0;
+    k_ = k_ > 0 ? 0 : 1;
+  }
+  return k_;
+}
+
+void DraftLength::record(int n_drafts, int n_accepted, double draft_seconds, double pass_seconds) {
+  FACET_CHECK(n_drafts >= 0 && n_drafts <= n_max_ && n_accepted >= 0 && n_accepted <= n_drafts,
+              "a round as it was chosen");
+  ++rounds_;
+  pass_[static_cast<std::size_t>(n_drafts)].add(pass_seconds, kTimeWeight);
+  if (n_drafts > 0) draft_.add(draft_seconds / n_drafts, kTimeWeight);
+  for (int d = 1; d <= std::min(n_accepted + 1, n_drafts); ++d)
+    right_[static_cast<std::size_t>(d - 1)].add(d <= n_accepted ? 1 : 0, kChanceWeight);
+  if (probing_ && n_drafts > 0) probe_every_ = best() > 0 ? kProbeOff : std::min(2 * probe_every_, kProbeSeldom);
+}
+
+std::string DraftLength::describe() const {
+  auto format = [](const char* pattern, auto... values) {
+    char text[80];
+    std::snprintf(text, sizeof text, pattern, values...);
+    return std::string(text);
+  };
+  std::string out = best() > 0 ? format("%d drafts a round", best()) : std::string("drafts off");
+  out += format(", %d rounds; a pass of", rounds_);
+  const char* before = "";
+  for (std::size_t m = 0; m < pass_.size(); ++m) {
+    if (pass_[m].n == 0) continue;
+    out += before + format(" %zu %s %.2f ms", m + 1, m == 0 ? "row" : "rows", 1e3 * pass_[m].value);
+    before = ",";
+  }
+  out += format("; a draft %.2f ms; right at depth", 1e3 * draft_.value);
+  before = "";
+  for (std::size_t d = 0; d < right_.size() && right_[d].n > 0; ++d) {
+    out += before + format(" %zu: %.0f %%", d + 1, 100 * right_[d].value);
+    before = ",";
+  }
+  return out;
+}
+
+}  // namespace facet
