@@ -1,14 +1,19 @@
 // Test support: writes a tiny model with random weights and a byte-level vocabulary:
-//   write_random_model PATH [e|k_eq_v|moe|everything|wide]
+//   write_random_model PATH [e|k_eq_v|moe|everything|wide]     "e-drafter", "k_eq_v-drafter": a drafter for that one
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "model/checkpoint.h"
+#include "model/drafter.h"
 #include "model/tiny_configs.h"
 #include "text/tokenizer.h"
 
 int main(int argc, char** argv) {
-  const std::string kind = argc == 3 ? argv[2] : "e";
+  std::string kind = argc == 3 ? argv[2] : "e";
+  constexpr std::string_view kDrafter = "-drafter";
+  const bool drafter = kind.ends_with(kDrafter);
+  if (drafter) kind.resize(kind.size() - kDrafter.size());
   facet::GemmaConfig config;
   if (kind == "e")
     config = facet::tiny_e();
@@ -24,9 +29,10 @@ int main(int argc, char** argv) {
     config.head_size = config.global_head_size = 64;
   }
   if (argc < 2 || argc > 3 || config.layers.empty()) {
-    std::fprintf(stderr, "usage: write_random_model PATH [e|k_eq_v|moe|everything|wide]\n");
+    std::fprintf(stderr, "usage: write_random_model PATH [e|k_eq_v|moe|everything|wide][-drafter]\n");
     return 2;
   }
+  if (drafter) config = facet::tiny_drafter(config, kind == "e" ? 16 : 0);  // clusters as E2B's and E4B's have them
   facet::Vocabulary v;
   auto add = [&](std::string piece, facet::TokenKind kind) {
     v.pieces.push_back(std::move(piece));
@@ -46,9 +52,12 @@ int main(int argc, char** argv) {
     add("<unused" + std::to_string(v.pieces.size()) + ">", facet::TokenKind::kUnused);
 
   facet::Result<facet::Tokenizer> tokenizer = facet::Tokenizer::create(std::move(v));
-  facet::Status status = tokenizer.ok()
-                             ? facet::save_checkpoint(argv[1], facet::calm_random_checkpoint(config, 1), *tokenizer)
-                             : tokenizer.status();
+  facet::Status status = tokenizer.status();
+  if (tokenizer.ok()) {
+    const facet::Checkpoint model = facet::calm_random_checkpoint(config, 1);
+    status = drafter ? facet::save_drafter(argv[1], model, *tokenizer)
+                     : facet::save_checkpoint(argv[1], model, *tokenizer);
+  }
   if (!status.ok()) std::fprintf(stderr, "write_random_model: %s\n", status.message().c_str());
   return facet::exit_code(status);
 }

@@ -74,6 +74,48 @@ def models(tmp, model):
     facet("run", "-m", cut, "-p", "x", code=3, says="quant_method")
 
 
+def drafters(tmp, model):
+    def write(name, kind):
+        subprocess.run([WRITE_MODEL, f"{tmp}/{name}", kind], check=True)
+        return f"{tmp}/{name}"
+
+    folder, other = write("drafter", "e-drafter"), write("other_drafter", "k_eq_v-drafter")
+    ask = ["run", "-m", model, "-p", "the cat", "-n", "60", "--ignore-eos"]
+    for draw in (["--temp", "0"], ["--temp", "1", "-s", "7"]):
+        plain = facet(*ask, *draw).stdout
+        for n in ("1", "4", "15", "auto"):
+            drafted = facet(*ask, *draw, "-md", folder, "--spec-draft-n-max", n)
+            check(drafted.stdout == plain, f"a drafter changes no text ({draw}, {n})")
+            check("drafts: " in drafted.stderr, f"and its work is told: {drafted.stderr!r}")
+    for form, out in (("bf16-gguf", "d.gguf"), ("q8_0-gguf", "d8.gguf"), ("q4_0-gguf", "d4.gguf"), ("hf", "d_hf")):
+        facet("convert", "-m", folder, "--to", form, "--out", f"{tmp}/{out}")
+        check(facet(*ask, "--temp", "1", "-s", "7", "-md", f"{tmp}/{out}").stdout == plain, f"a drafter as {form} changes no text")
+    facet("convert", "-m", tmp + "/d.gguf", "--to", "hf", "--out", tmp + "/d_hf2")
+    same = all(open(f"{tmp}/d_hf/{f}", "rb").read() == open(f"{tmp}/d_hf2/{f}", "rb").read() for f in os.listdir(tmp + "/d_hf"))
+    check(same, "a folder through GGUF and back is the same folder")
+    facet("convert", "-m", tmp + "/d4.gguf", "--to", "hf", "--out", tmp + "/d4_hf")
+    facet("convert", "-m", tmp + "/d4_hf", "--to", "q4_0-gguf", "--out", tmp + "/d4b.gguf")
+    check(open(tmp + "/d4.gguf", "rb").read() == open(tmp + "/d4b.gguf", "rb").read(), "Q4_0 comes back from bf16, byte for byte")
+    facet("convert", "-m", folder, "--to", "mobile", "--out", tmp + "/x", code=2, says="q8_0-gguf")
+    facet("convert", "-m", folder, "--to", "hf", "--out", tmp + "/x.gguf", code=2, says="folder")
+    facet("convert", "-m", folder, "--to", "hf", "--out", folder, code=2, says="itself")
+    facet("synth", "--preset", "e3b-drafter", "--out", tmp + "/x.gguf", code=2, says="e3b")
+    facet("synth", "--preset", "e2b-drafter", "--scheme", "mobile", "--out", tmp + "/x", code=2, says="drafters")
+
+    facet("run", "-m", folder, "-p", "x", code=3, says="drafter")
+    facet("run", "-m", tmp + "/d.gguf", "-p", "x", code=3, says="drafter")
+    facet(*ask, "-md", model, code=3, says="not a drafter")
+    facet(*ask, "-md", tmp + "/absent", code=3, says="absent")
+    facet(*ask, "-md", other, code=3, says="another model")
+    for n in ("0", "-1", "16", "many"):
+        facet(*ask, "-md", folder, "--spec-draft-n-max", n, code=2)
+    facet(*ask, "-md", folder, "--spec-draft-n-max", "3", "-ub", "3", code=2, says="at most 2")
+    data = open(tmp + "/d.gguf", "rb").read()
+    for share in (0.01, 0.5, 0.99):
+        open(tmp + "/cut.gguf", "wb").write(data[: int(share * len(data))])
+        facet(*ask, "-md", tmp + "/cut.gguf", code=3, says="cut.gguf")
+
+
 def bench(tmp, model):
     facet("synth", "--preset", "e3b", "--out", tmp + "/x.gguf", code=2, says="e3b")
     facet("synth", "--preset", "e2b", "--scheme", "q5", "--out", tmp + "/x.gguf", code=2, says="q5")
@@ -282,6 +324,7 @@ def main():
         use(tmp, model, text)
         bench_parts(tmp, model, text)
         bench(tmp, model)
+        drafters(tmp, model)
         conversions(tmp, model)
         if HAS_TRAINER:
             train(tmp, model, text)

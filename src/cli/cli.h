@@ -3,10 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/drafter.h"
+#include "engine/generate.h"
 #include "engine/session.h"
 #include "facet/generate_options.h"
 #include "facet/status.h"
@@ -43,6 +46,8 @@ void add_tokenizer(CLI::App& app, Status& status);
 void add_tokenize(CLI::App& app, Status& status);
 void add_quantize(CLI::App& app, Status& status);
 void add_convert(CLI::App& app, Status& status);
+// `facet convert` of a drafter: to q4_0-gguf, q8_0-gguf, bf16-gguf or hf.
+Status convert_drafter_file(const std::string& path, const std::string& to, const std::string& out, int threads);
 void add_inspect(CLI::App& app, Status& status);
 void add_synth(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);
@@ -84,7 +89,24 @@ struct DrawFlags {
   bool ignore_eos = false, no_timings = false;
 };
 void draw_flags(CLI::App* verb, DrawFlags& flags);
-// One line on stderr.  kept: prompt tokens that were in the cache already.
+// Who drafts, and how many tokens at a time.
+struct DraftFlags {
+  std::string drafter;
+  std::string n_max = "auto";  // or a number
+};
+void drafting_flags(CLI::App* verb, DraftFlags& flags);
+// The drafter that the flags name, bound to a session; keeps what it needs, and is empty where none is named.
+struct LoadedDrafter {
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Drafter> drafter;
+  int n_max = 0;
+  std::unique_ptr<DraftLength> length;  // of "auto"
+  Speculation speculation() const { return {drafter.get(), n_max, length.get()}; }
+};
+// Also: what a drafter's file or another model's drafter earns (load_drafter(), check_drafter()); kInvalidArgument:
+// more drafts than this session can check.
+Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session);
+// One or two lines on stderr.  kept: prompt tokens that were in the cache already.
 void print_timings(const GenerateStats& stats, int kept = 0);
 // kCorrupt: the tokenizer has more tokens than the model.
 Status check_tokenizer(const std::string& path, const Tokenizer& tokenizer, const Model& model);

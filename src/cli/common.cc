@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/thread_pool.h"
 #include "cli/cli.h"
+#include "model/drafter.h"
 #include "text/documents.h"
 
 namespace facet::cli {
@@ -149,6 +150,47 @@ void print_timings(const GenerateStats& stats, int kept) {
              stats.prompt_tokens, kept > 0 ? fmt::format(" and {} kept", kept) : "", stats.prompt_tokens_per_second(),
              stats.generated_tokens, stats.generated_tokens_per_second(), 1e3 * stats.first_token_seconds,
              double(peak_rss_bytes()) / 1e6);
+  if (stats.draft_rounds > 0)
+    fmt::print(
+        stderr,
+        "drafts: {} of {} accepted ({:.1f} %), {:.2f} tokens per round of {}; drafting took {:.1f} % of the time\n",
+        stats.accepted_tokens, stats.drafted_tokens, 100.0 * stats.accepted_tokens / stats.drafted_tokens,
+        stats.mean_accepted_length(), stats.draft_rounds,
+        stats.generation_seconds > 0 ? 100.0 * stats.draft_seconds / stats.generation_seconds : 0.0);
+}
+
+void drafting_flags(CLI::App* verb, DraftFlags& flags) {
+  option(verb, "--model-draft", flags.drafter, "-md: drafter folder or .gguf file: same text, sooner");
+  option(verb, "--spec-draft-n-max", flags.n_max,
+         "tokens to draft per round: 1 to 15, or auto, which measures what pays and drafts none where nothing does");
+}
+
+Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session) {
+  LoadedDrafter out;
+  if (flags.drafter.empty()) return out;
+  constexpr int kMostByItself = 7;
+  const int most = most_drafts(session);
+  const std::string& n = flags.n_max;
+  const char* end = n.data() + n.size();
+  if (n == "auto") {
+    out.n_max = std::min(kMostByItself, most);
+    if (most < 1) return invalid_argument("-md: this session checks no drafts (-b and -ub are 1)");
+    out.length = std::make_unique<DraftLength>(out.n_max);
+  } else if (auto [at, error] = std::from_chars(n.data(), end, out.n_max);
+             error != std::errc() || at != end || out.n_max < 1 || out.n_max > 15) {
+    return invalid_argument("--spec-draft-n-max '" + n + "': expected 1 to 15, or auto");
+  } else if (out.n_max > most) {
+    return invalid_argument(
+        fmt::format("--spec-draft-n-max {}: this session checks at most {} (-b and -ub set it)", out.n_max, most));
+  }
+  FACET_ASSIGN(Checkpoint checkpoint, load_drafter(flags.drafter));
+  auto model = Model::bind(std::move(checkpoint));
+  if (!model.ok()) return model.status().with_prefix(flags.drafter);
+  out.model = std::make_unique<Model>(std::move(*model));
+  auto drafter = Drafter::create(*out.model, session);
+  if (!drafter.ok()) return drafter.status().with_prefix(flags.drafter);
+  out.drafter = std::make_unique<Drafter>(std::move(*drafter));
+  return out;
 }
 
 Status check_tokenizer(const std::string& path, const Tokenizer& tokenizer, const Model& model) {

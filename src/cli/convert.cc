@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "model/convert.h"
+#include "model/drafter.h"
 
 namespace facet::cli {
 namespace {
@@ -17,8 +18,10 @@ struct ConvertFlags {
 };
 
 Status run_convert(const ConvertFlags& flags) {
-  FACET_ASSIGN(const ConvertTarget target, parse_convert_target(flags.to));
   FACET_ASSIGN(const std::string path, model_path_or_builtin(flags.model));
+  FACET_ASSIGN(const bool drafter, is_drafter(path));
+  if (drafter) return convert_drafter_file(path, flags.to, flags.out, flags.threads);
+  FACET_ASSIGN(const ConvertTarget target, parse_convert_target(flags.to));
   if (is_gguf(target) != flags.out.ends_with(".gguf"))
     return invalid_argument(
         fmt::format("--out {}: {} goes to a {}", flags.out, flags.to, is_gguf(target) ? ".gguf file" : "folder"));
@@ -57,7 +60,7 @@ void add_convert(CLI::App& app, Status& status) {
   auto flags = std::make_shared<ConvertFlags>();
   CLI::App* verb = app.add_subcommand("convert", "write a model in another form, exactly where its weights allow it");
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
-  option(verb, "--to", flags->to, "q4_0-gguf, bf16-gguf, mobile, w4a16 or hf")->required();
+  option(verb, "--to", flags->to, "q4_0-gguf, bf16-gguf, mobile, w4a16 or hf; drafters: also q8_0-gguf")->required();
   option(verb, "--out", flags->out, "a .gguf file for the first two, else a folder")->required();
   verb->add_flag("--allow-ptq", flags->allow_ptq, "round weights that lie off the grid instead of failing (exit 4)");
   threads_option(verb, flags->threads);

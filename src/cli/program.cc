@@ -31,9 +31,11 @@ void on_bus_error(int) {
 // llama.cpp's flags of one dash and several letters, which CLI11 does not know.
 std::string long_name(const std::string& argument) {
   constexpr std::pair<const char*, const char*> kNames[] = {
-      {"-ctk", "--cache-type-k"},        {"-ctv", "--cache-type-v"}, {"-pg", "--pg"},
-      {"-rea", "--reasoning"},           {"-st", "--single-turn"},   {"-sys", "--system-prompt"},
-      {"-sysf", "--system-prompt-file"}, {"-ub", "--ubatch-size"},   {"-tb", "--threads-batch"}};
+      {"-ctk", "--cache-type-k"},  {"-ctv", "--cache-type-v"},
+      {"-md", "--model-draft"},    {"-pg", "--pg"},
+      {"-rea", "--reasoning"},     {"-st", "--single-turn"},
+      {"-sys", "--system-prompt"}, {"-sysf", "--system-prompt-file"},
+      {"-ub", "--ubatch-size"},    {"-tb", "--threads-batch"}};
   for (auto [name, known] : kNames)
     if (argument == name) return known;
   return argument;

@@ -15,6 +15,7 @@ struct RunFlags {
   std::string model, prompt, prompt_file;
   SessionFlags session;
   DrawFlags draw;
+  DraftFlags drafting;
   bool no_bos = false, no_prompt = false, parse_special = false, verbose = false;
 };
 
@@ -35,6 +36,7 @@ Status run_run(RunFlags flags) {
   FACET_ASSIGN(SessionOptions options, session_options(flags.session, flags.draw.threads, model));
   ThreadPool pool(std::max(options.threads, options.batch_threads));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
+  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session));
   if (flags.verbose) fmt::print(stderr, "{}\n", describe(path, session, flags.draw.threads));
   TextPrinter printer(stdout);
   auto show = [&](int token) { return printer.show(tokenizer.piece_bytes(token)); };
@@ -44,9 +46,11 @@ Status run_run(RunFlags flags) {
                                    .sampling = flags.draw.sampling,
                                    .stop_tokens = {},
                                    .ignore_stop = flags.draw.ignore_eos};
-  FACET_ASSIGN(Generation g, generate(session, prompt, generate_options, show, &interrupted));
+  FACET_ASSIGN(Generation g,
+               generate(session, prompt, generate_options, show, &interrupted, {}, drafter.speculation()));
   if (!printer.finish("\n")) return io_error("standard output: cannot write");
   if (!flags.draw.no_timings) print_timings(g.stats);
+  if (flags.verbose && drafter.length != nullptr) fmt::print(stderr, "drafting: {}\n", drafter.length->describe());
   if (g.stats.stop == StopReason::kContextFull)
     std::fprintf(stderr, "note: the context of %d positions is full (-c sets it)\n", session.options().context);
   if (g.stats.stop == StopReason::kCancelled) return {Code::kCancelled, "interrupted"};
@@ -63,6 +67,7 @@ void add_run(CLI::App& app, Status& status) {
   option(verb, "-f,--file", flags->prompt_file, "file whose text to continue");
   session_flags(verb, flags->session);
   draw_flags(verb, flags->draw);
+  drafting_flags(verb, flags->drafting);
   verb->add_flag("--no-bos", flags->no_bos, "do not put <bos> before the prompt");
   verb->add_flag("--special", flags->parse_special, "read control tokens such as <|turn> in the prompt");
   verb->add_flag("--no-display-prompt", flags->no_prompt, "print only what is new");

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "model/drafter.h"
 #include "model/synthetic.h"
 
 namespace facet::cli {
@@ -15,11 +16,14 @@ struct SynthFlags {
 };
 
 Status run_synth(const SynthFlags& flags) {
-  FACET_ASSIGN(GemmaConfig config, preset(flags.preset));
+  const bool drafter = flags.preset.ends_with("-drafter");
+  FACET_ASSIGN(GemmaConfig config, drafter ? drafter_preset(flags.preset) : preset(flags.preset));
   const bool floats = flags.scheme == "bf16" || flags.scheme == "f16";
   FACET_ASSIGN(Scheme scheme, parse_scheme(floats ? "none" : flags.scheme));
   if (scheme.kind == Scheme::Kind::kNone && !floats) return invalid_argument("--scheme none: say bf16 or f16");
   FACET_TRY(check_out(flags.out, scheme));
+  if (drafter && scheme.kind == Scheme::Kind::kMobile)
+    return invalid_argument("--scheme mobile: drafters are q4_0, q8_0, bf16 or f16");
   Tokenizer tokenizer = placeholder_tokenizer(config.vocab_size);
   if (!flags.tokenizer.empty()) {
     FACET_ASSIGN(tokenizer, load_tokenizer(flags.tokenizer));
@@ -44,7 +48,8 @@ Status run_synth(const SynthFlags& flags) {
       return write(piece);
     });
   };
-  FACET_TRY(save_checkpoint(flags.out, model.outline(), tokenizer, shown));
+  FACET_TRY(drafter ? save_drafter(flags.out, model.outline(), tokenizer, shown)
+                    : save_checkpoint(flags.out, model.outline(), tokenizer, shown));
   progress.finish();
   return write_output("", fmt::format("{}: {} {}, random weights, seed {}, {:.2f} GB of matrices\n", flags.out,
                                       flags.preset, flags.scheme, flags.seed, double(written) / 1e9));
@@ -56,7 +61,8 @@ void add_synth(CLI::App& app, Status& status) {
   auto flags = std::make_shared<SynthFlags>();
   CLI::App* verb =
       app.add_subcommand("synth", "write a full-size model of random weights, to measure speed and memory");
-  option(verb, "--preset", flags->preset, "e2b, e4b, 12b, 26b-a4b or 31b")->required();
+  option(verb, "--preset", flags->preset, "e2b, e4b, 12b, 26b-a4b or 31b; e2b-drafter and so on for their drafters")
+      ->required();
   option(verb, "--scheme", flags->scheme, "q4_0, q8_0, mobile, bf16 or f16");
   option(verb, "--tables", flags->tables,
          "type of embedding and per-layer table, q6_k as in Google's Q4_0 files (default: the scheme's)");

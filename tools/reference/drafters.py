@@ -7,6 +7,7 @@ transformers' own generator shows a drafter other sliding keys than docs/model/d
 draft a stale one); its classes take the keys they are given, so they are given those of the document.
 """
 import shutil
+import subprocess
 
 import numpy as np
 import torch
@@ -77,3 +78,33 @@ def golden(root, randomize):
         (folder / "steps.txt").write_text(" ".join(map(str, CONTEXTS)) + "\n" + " ".join(map(str, STEPS)) + "\n")
         for extra in folder.glob("generation_config.json"):
             extra.unlink()
+
+
+def check(work, writer, kind, facet, expect):
+    """Drafters that Facet writes: transformers loads the folder whole, and the GGUF and what comes back of it hold the same numbers."""
+    import gguf
+    from safetensors.torch import load_file
+    from transformers import Gemma4AssistantForCausalLM, Gemma4ForCausalLM
+    folder, back, path = work / f"{kind}_drafter", work / f"{kind}_drafter_back", work / f"{kind}_drafter.gguf"
+    subprocess.run([writer, str(folder), f"{kind}-drafter"], check=True)
+    facet("convert", "-m", folder, "--to", "bf16-gguf", "--out", path)
+    facet("convert", "-m", path, "--to", "hf", "--out", back)
+    ours, again = load_file(folder / "model.safetensors"), load_file(back / "model.safetensors")
+    expect(ours.keys() == again.keys() and all(torch.equal(t.to(torch.bfloat16) if t.ndim == 2 else t, again[n]) for n, t in ours.items()),
+           f"{kind} drafter: a folder through GGUF and back has the same tensors (matrices as bf16)")
+    drafter, told = Gemma4AssistantForCausalLM.from_pretrained(back, dtype=torch.float32, output_loading_info=True)
+    clean = not any(told[k] for k in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    expect(clean, f"{kind} drafter: transformers finds every tensor it wants and no other")
+    model = Gemma4ForCausalLM.from_pretrained(work / kind, dtype=torch.float32).eval()
+    steps = chain(model, drafter.eval(), [2] + list(range(10, 33)))
+    expect(bool(np.isfinite(steps).sum() > 64), f"{kind} drafter: and computes with it")
+    reader = gguf.GGUFReader(path)
+    names = {t.name: t for t in reader.tensors}
+    fields = {n: reader.fields["gemma4-assistant." + n].contents() for n in ("block_count", "embedding_length_out", "nextn_predict_layers")}
+    expect(fields == {"block_count": 4, "embedding_length_out": 64, "nextn_predict_layers": 4}, f"{kind} drafter: gguf-py reads {fields}")
+    same = torch.equal(torch.from_numpy(gguf.quants.dequantize(names["nextn.pre_projection.weight"].data,
+                                                               names["nextn.pre_projection.weight"].tensor_type).copy()),
+                       again["pre_projection.weight"].float())
+    if kind == "e":
+        same = same and names["masked_embd_ordering"].data.tolist() == again["masked_embedding.token_ordering"].tolist()
+    expect(same, f"{kind} drafter: and its tensors have our values")

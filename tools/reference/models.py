@@ -427,6 +427,7 @@ def check(facet, work, writer, library=None):
             checker.mobile(kind)
             checker.packed(kind)
             checker.their_packed(kind)
+            drafters.check(checker.work, writer, kind, checker.facet, expect)
     checker.multimodal()
     if library:
         checker.llama_quantized(library)
