@@ -55,8 +55,8 @@ int main(int argc, char** argv) {
   facet::Status status = tokenizer.status();
   if (tokenizer.ok()) {
     const facet::Checkpoint model = facet::calm_random_checkpoint(config, 1);
-    status = drafter ? facet::save_drafter(argv[1], model, *tokenizer)
-                     : facet::save_checkpoint(argv[1], model, *tokenizer);
+    status =
+        drafter ? facet::save_drafter(argv[1], model, *tokenizer) : facet::save_checkpoint(argv[1], model, *tokenizer);
   }
   if (!status.ok()) std::fprintf(stderr, "write_random_model: %s\n", status.message().c_str());
   return facet::exit_code(status);
