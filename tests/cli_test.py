@@ -95,7 +95,9 @@ def drafters(tmp, model):
     check(same, "a folder through GGUF and back is the same folder")
     facet("convert", "-m", tmp + "/d4.gguf", "--to", "hf", "--out", tmp + "/d4_hf")
     facet("convert", "-m", tmp + "/d4_hf", "--to", "q4_0-gguf", "--out", tmp + "/d4b.gguf")
-    check(open(tmp + "/d4.gguf", "rb").read() == open(tmp + "/d4b.gguf", "rb").read(), "Q4_0 comes back from bf16, byte for byte")
+    facet("convert", "-m", tmp + "/d4b.gguf", "--to", "hf", "--out", tmp + "/d4b_hf")
+    check(open(tmp + "/d4_hf/model.safetensors", "rb").read() == open(tmp + "/d4b_hf/model.safetensors", "rb").read(),
+          "bf16 weights on the grid come back from Q4_0, byte for byte")
     facet("convert", "-m", folder, "--to", "mobile", "--out", tmp + "/x", code=2, says="q8_0-gguf")
     facet("convert", "-m", folder, "--to", "hf", "--out", tmp + "/x.gguf", code=2, says="folder")
     facet("convert", "-m", folder, "--to", "hf", "--out", folder, code=2, says="itself")

@@ -9,12 +9,18 @@ namespace facet {
 namespace {
 
 constexpr double kWorthIt = 1.02;
-// Rounds between probes: for the pass of one row while drafting is on; while it is off the first interval, which
-// doubles with every probe in vain.  A probe in vain costs less than a token's time.
-constexpr int kProbePlain = 64, kProbeOff = 32, kProbeSeldom = 1024;
+// Rounds between probes for the pass of one row, while drafting is on.
+constexpr int kProbePlain = 64;
+// And for the depth behind the chosen one.
+constexpr int kProbeDeeper = 16;
+// While it is off, probes may cost this share of the time, and are never nearer or further apart than so many rounds.
+constexpr double kProbeShare = 0.005;
+constexpr int kProbeOften = 16, kProbeSeldom = 1024;
 // What the first rounds try, so that there is a line for P, and chances by depth.
 constexpr int kFirst[] = {0, 2, 0, 4};
-constexpr double kTimeWeight = 0.2, kChanceWeight = 0.05;
+// A probe is one of few, and what it says is of now.
+constexpr double kTimeWeight = 0.2, kChanceWeight = 0.03, kProbedChanceWeight = 0.1;
+constexpr double kPrior = 8;  // observations that a guess is worth
 constexpr double kUnknownChance = 0.6, kUnknownSlope = 0.25;
 
 }  // namespace
@@ -26,10 +32,7 @@ void DraftLength::Mean::add(double x, double weight) {
 }
 
 DraftLength::DraftLength(int n_max)
-    : n_max_(n_max),
-      pass_(static_cast<std::size_t>(n_max) + 1),
-      right_(static_cast<std::size_t>(n_max)),
-      probe_every_(kProbeOff) {
+    : n_max_(n_max), pass_(static_cast<std::size_t>(n_max) + 1), right_(static_cast<std::size_t>(n_max)) {
   FACET_CHECK(n_max >= 1, "at least one draft to choose");
 }
 
@@ -53,10 +56,14 @@ double DraftLength::pass(int rows) const {
   return pass_[static_cast<std::size_t>(nearest - 1)].value + slope * (rows - nearest);
 }
 
+// Few observations count beside what the depth before suggests: one miss at a depth must not close it for ever.
 double DraftLength::right(int depth) const {
-  for (int d = depth; d >= 1; --d)
-    if (const Mean& seen = right_[static_cast<std::size_t>(d - 1)]; seen.n > 0) return seen.value;
-  return kUnknownChance;
+  double chance = kUnknownChance;
+  for (int d = 1; d <= depth; ++d) {
+    const Mean& seen = right_[static_cast<std::size_t>(d - 1)];
+    chance = (chance * kPrior + seen.value * seen.n) / (kPrior + seen.n);
+  }
+  return chance;
 }
 
 double DraftLength::speed(int n_drafts) const {
@@ -73,12 +80,18 @@ int DraftLength::best() const {
   return best;
 }
 
+int DraftLength::rounds_between_probes() const {
+  const double cost = (pass(2) + draft_.value) / pass(1) - 1;  // in rounds without drafts
+  return static_cast<int>(std::clamp(cost / kProbeShare, double(kProbeOften), double(kProbeSeldom)));
+}
+
 int DraftLength::next() {
   probing_ = false;
   if (rounds_ < static_cast<int>(std::size(kFirst))) return k_ = std::min(kFirst[rounds_], n_max_);
   k_ = best();
   ++since_probe_;
-  if (since_probe_ >= (k_ > 0 ? kProbePlain : probe_every_)) {
+  if (k_ > 0 && rounds_ % kProbeDeeper == 0) k_ = std::min(k_ + 1, n_max_);
+  if (since_probe_ >= (k_ > 0 ? kProbePlain : rounds_between_probes())) {
     probing_ = true;
     since_probe_ = 0;
     k_ = k_ > 0 ? 0 : 1;
@@ -93,8 +106,8 @@ void DraftLength::record(int n_drafts, int n_accepted, double draft_seconds, dou
   pass_[static_cast<std::size_t>(n_drafts)].add(pass_seconds, kTimeWeight);
   if (n_drafts > 0) draft_.add(draft_seconds / n_drafts, kTimeWeight);
   for (int d = 1; d <= std::min(n_accepted + 1, n_drafts); ++d)
-    right_[static_cast<std::size_t>(d - 1)].add(d <= n_accepted ? 1 : 0, kChanceWeight);
-  if (probing_ && n_drafts > 0) probe_every_ = best() > 0 ? kProbeOff : std::min(2 * probe_every_, kProbeSeldom);
+    right_[static_cast<std::size_t>(d - 1)].add(d <= n_accepted ? 1 : 0,
+                                                probing_ ? kProbedChanceWeight : kChanceWeight);
 }
 
 std::string DraftLength::describe() const {

@@ -14,8 +14,9 @@ namespace facet {
 // and takes P(k + 1) + k D seconds, P the pass of the model, D a draft.  Chosen is the k of most tokens per second, and
 // 0 unless that is worth 2 %.  Chances by depth, P and D are running means, P by rows; where a number of rows was never
 // seen, P is taken from a line through those that were.  Now and then a round is spent on what would not be known
-// otherwise: without drafts, for P(1); with one, while drafting is off, ever more seldom while that does not pay. Times
-// decide how fast text comes, never which text.  The clock is the caller's, so that tests have their own.
+// otherwise: with one draft more, or without any, for P(1); with one, while drafting is off, as often as costs half a
+// percent of the time.  Times decide how fast text comes, never which text.  The clock is the caller's, so that tests
+// have their own.
 class DraftLength {
  public:
   explicit DraftLength(int n_max);
@@ -36,12 +37,13 @@ class DraftLength {
   double right(int depth) const;  // chance, given that those before were right
   double speed(int n_drafts) const;
   int best() const;
+  int rounds_between_probes() const;  // while drafting is off
 
   int n_max_, k_ = 0;
   std::vector<Mean> pass_;   // by rows - 1
   std::vector<Mean> right_;  // by depth - 1
   Mean draft_;
-  int rounds_ = 0, since_probe_ = 0, probe_every_;
+  int rounds_ = 0, since_probe_ = 0;
   bool probing_ = false;
 };
 
