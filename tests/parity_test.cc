@@ -4,9 +4,11 @@
 
 #include <cmath>
 
+#include "engine/drafter.h"
 #include "engine/reference.h"
 #include "engine/session.h"
 #include "model/tiny_configs.h"
+#include "train/drafter_graph.h"
 #include "train/quantizers.h"
 
 namespace facet {
@@ -71,6 +73,42 @@ TEST(Parity, FloatLogitsOfTrainerAndEngine) {
         relative_error(engine_logits(checkpoint, ids, {.kv = KvType::kF32}), graph_logits(*graph, hooks, ids));
     EXPECT_LT(error, 1e-4) << name;
     RecordProperty(name, std::to_string(error));
+  }
+}
+
+// The trainer drafts from every position at once, the engine from one: chains of steps before and behind the window.
+TEST(Parity, DraftsOfTrainerAndEngine) {
+  constexpr int kSteps = 3;
+  for (const auto& [name, config] : configs()) {
+    const Checkpoint target = calm_random_checkpoint(config, 12);
+    const Checkpoint drafter = calm_random_checkpoint(tiny_drafter(config), 13);
+    const std::vector<int> ids = some_tokens(config);
+    auto graph = train::Graph::from_checkpoint(drafter, {});
+    auto target_graph = train::Graph::from_checkpoint(target, {});
+    ASSERT_TRUE(graph.ok() && target_graph.ok()) << graph.status().message();
+    torch::NoGradGuard no_grad;
+    train::GraphHooks hooks;
+    const torch::Tensor tokens = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end())).reshape({1, kTokens});
+    const auto states = train::target_states(*target_graph, tokens);
+    const std::vector<torch::Tensor> z = train::draft_steps(*graph, hooks, states, kSteps);
+
+    const Model model = *Model::bind(target), drafter_model = *Model::bind(drafter);
+    ThreadPool pool(1);
+    Session session = *Session::create(model, pool, {.context = kTokens, .kv = KvType::kF32});
+    Drafter engine = *Drafter::create(drafter_model, session);
+    std::vector<float> logits(static_cast<std::size_t>(config.vocab_size));
+    for (int n = 1; n + kSteps < kTokens; ++n) {
+      ASSERT_TRUE(session.evaluate({&ids[n - 1], 1}, Session::Logits::kLast, logits).ok());
+      engine.begin(session.hidden());
+      for (int i = 0; i < kSteps; ++i) {
+        engine.step(ids[n + i]);
+        const torch::Tensor row = graph->logits(z[i][0][n - 1].unsqueeze(0), hooks).contiguous();
+        const std::vector<float> expected(row.data_ptr<float>(), row.data_ptr<float>() + row.numel());
+        ASSERT_EQ(expected.size(), engine.logits().size());
+        EXPECT_LT(relative_error({engine.logits().begin(), engine.logits().end()}, expected), 1e-4)
+            << name << " position " << n << " step " << i;
+      }
+    }
   }
 }
 

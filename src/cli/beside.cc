@@ -47,6 +47,10 @@ void add_train(CLI::App& app, Status& status) {
   forward_to_train(app, {"train"}, "train a model: from scratch, on from a checkpoint, or quantization-aware", status);
 }
 
+void add_train_drafter(CLI::App& app, Status& status) {
+  forward_to_train(app, {"train-drafter"}, "train a drafter for a model, which stays as it is", status);
+}
+
 void add_tokenizer(CLI::App& app, Status& status) {
   auto flags = std::make_shared<TokenizerFlags>();
   CLI::App* verb = app.add_subcommand("tokenizer", "make a vocabulary")->require_subcommand(1);

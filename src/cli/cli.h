@@ -53,9 +53,11 @@ void add_synth(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);
 void add_report(CLI::App& app, Status& status);
 void add_train(CLI::App& app, Status& status);
+void add_train_drafter(CLI::App& app, Status& status);
 void add_bench(CLI::App& app, Status& status);
 // The same verbs in facet-train, where their work is done.
 void add_train_here(CLI::App& app, Status& status);
+void add_train_drafter_here(CLI::App& app, Status& status);
 void add_bench_here(CLI::App& app, Status& status);
 
 // A verb of facet-train, which reads its flags: `verbs` are the words that name it there, the last one here.

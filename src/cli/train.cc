@@ -1,4 +1,5 @@
-// facet train: from scratch, fine-tuning, distillation, quantization-aware.  facet bench train: the speed of its steps.
+// facet train, facet train-drafter: from scratch, fine-tuning, distillation, quantization-aware.  facet bench train:
+// the speed of its steps.
 #include "cli/cli.h"
 
 #include <fmt/format.h>
@@ -47,8 +48,7 @@ Result<train::TrainConfig> effective_config(const CLI::App& verb, const TrainFla
   return config;
 }
 
-Status run_train(const CLI::App& verb, const TrainFlags& flags) {
-  FACET_ASSIGN(train::TrainConfig config, effective_config(verb, flags));
+Status run_train(train::TrainConfig config) {
   Progress progress;
   train::TrainCallbacks callbacks;
   callbacks.progress = [&](const train::TrainProgress& p) {
@@ -67,6 +67,11 @@ Status run_train(const CLI::App& verb, const TrainFlags& flags) {
   progress.finish();
   std::string out = fmt::format("model: {}\n", summary.model);
   if (summary.deployed != summary.model) out += fmt::format("deployed: {}\n", summary.deployed);
+  if (const auto& agreement = summary.agreement) {
+    for (std::size_t i = 0; i < agreement->right.size(); ++i)
+      out += fmt::format("{}{} in a row right: {:.1f} %", i == 0 ? "drafts, " : ", ", i + 1, 100 * agreement->share(i));
+    out += fmt::format("; {:.2f} tokens a round\n", agreement->mean_length());
+  }
   out += fmt::format("{} steps, {} tokens, {:.0f} s\n", summary.steps, summary.tokens, summary.seconds);
   return write_output("", out);
 }
@@ -89,7 +94,38 @@ void add_train_here(CLI::App& app, Status& status) {
   CLI::App* verb =
       app.add_subcommand("train", "train a model: from scratch, on from a checkpoint, or quantization-aware");
   add_fields(verb, flags);
-  verb->callback([flags, verb, &status] { status = run_train(*verb, *flags); });
+  verb->callback([flags, verb, &status] {
+    auto config = effective_config(*verb, *flags);
+    status = config.ok() ? run_train(std::move(*config)) : config.status();
+  });
+}
+
+// The settings of `train` that a drafter needs, under names of its own.
+void add_train_drafter_here(CLI::App& app, Status& status) {
+  struct Flags {
+    TrainFlags train;
+    std::string target, text, out;
+  };
+  auto flags = std::make_shared<Flags>();
+  auto fields = std::shared_ptr<TrainFlags>(flags, &flags->train);
+  CLI::App* verb = app.add_subcommand("train-drafter", "train a drafter for a model, which stays as it is");
+  option(verb, "--target", flags->target, "the model it drafts for, as it will run: folder or .gguf file")->required();
+  option(verb, "--text", flags->text, "training text, best written by the model itself")->required();
+  option(verb, "--out", flags->out, "folder for best/, last/, state/ and the log")->required();
+  add_fields(verb, fields);
+  verb->callback([flags, verb, &status] {
+    auto config = effective_config(*verb, flags->train);
+    if (!config.ok()) {
+      status = config.status();
+      return;
+    }
+    config->teacher = flags->target;
+    config->train_text = flags->text;
+    config->output_dir = flags->out;
+    config->loss = "kl";
+    if (config->draft_steps == 0) config->draft_steps = 4;
+    status = run_train(std::move(*config));
+  });
 }
 
 void add_bench_here(CLI::App& app, Status& status) {

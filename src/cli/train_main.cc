@@ -4,5 +4,5 @@
 
 int main(int argc, char** argv) {
   using namespace facet::cli;
-  return run_program(argc, argv, {{add_train_here, add_bench_here}});
+  return run_program(argc, argv, {{add_train_here, add_train_drafter_here, add_bench_here}});
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "model/checkpoint.h"
+#include "model/drafter.h"
 
 namespace facet::train {
 namespace {
@@ -17,11 +18,14 @@ namespace fs = std::filesystem;
 // HF folder or GGUF by the path's ending, under another name first.
 Status write_replacing(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
                        const Companions& beside) {
-  if (path.ends_with(".gguf")) return save_gguf(path, checkpoint, tokenizer, {}, beside);
+  const bool drafter = checkpoint.config.is_drafter();
+  if (path.ends_with(".gguf"))
+    return drafter ? save_drafter(path, checkpoint, tokenizer) : save_gguf(path, checkpoint, tokenizer, {}, beside);
   std::string fresh = path + ".tmp";
   std::error_code ignored;
   fs::remove_all(fresh, ignored);  // left by a killed run
-  Status status = save_hf(fresh, checkpoint, tokenizer, {}, beside);
+  Status status =
+      drafter ? save_drafter(fresh, checkpoint, tokenizer) : save_hf(fresh, checkpoint, tokenizer, {}, beside);
   if (status.ok()) status = replace_folder(fresh, path);
   if (!status.ok()) fs::remove_all(fresh, ignored);
   return status;

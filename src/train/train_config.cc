@@ -64,6 +64,11 @@ void visit(Config& c, Visitor&& v) {
   v("calibration_windows", c.qat.calibration_windows, "windows of training text per calibration");
   v("anchor", c.qat.anchor, "pull of the weights to where they began, 0 = none");
   v("dampening", c.qat.dampening, "pull of the weights to their grid, 0 = none");
+  v("draft_steps", c.draft_steps, "train a drafter for the teacher: drafts in a row, 0 = train a model");
+  v("draft_decay", c.draft_decay, "drafter: weight of a draft, relative to the one before");
+  v("drafter_hidden", c.drafter_hidden, "drafter from scratch: width");
+  v("drafter_ffn", c.drafter_ffn, "drafter from scratch: feed-forward width");
+  v("drafter_heads", c.drafter_heads, "drafter from scratch: query heads, 0 = four or a few more");
   v("eval_every", c.eval_every, "steps between validations, 0 = only at the end");
   v("eval_windows", c.eval_windows, "validation windows, 0 = all");
   v("save_every", c.save_every, "steps between saves, 0 = only at the end");
@@ -328,10 +333,23 @@ std::vector<std::string> changed_fields(const TrainConfig& a, const TrainConfig&
 }
 
 Status validate(TrainConfig& c) {
-  FACET_TRY(require(c.init.empty() != c.model.empty(),
-                    "give exactly one of 'init' (a model to go on from) and 'model' (from scratch)"));
-  FACET_TRY(require(!c.tokenizer.empty() || !c.init.empty(),
-                    "'model' needs 'tokenizer': a folder or .gguf file that has one"));
+  if (c.draft_steps > 0) {
+    FACET_TRY(require(!c.teacher.empty(), "a drafter needs 'teacher': the model it drafts for"));
+    FACET_TRY(require(c.model.empty(),
+                      "'model' is not for drafters: give 'init', or drafter_hidden, drafter_ffn and drafter_heads"));
+    FACET_TRY(require(c.draft_steps <= 15, "'draft_steps' must be from 0 to 15"));
+    FACET_TRY(require(c.context >= c.draft_steps + 3, "'context' must be larger than 'draft_steps' + 2"));
+    FACET_TRY(require(c.drafter_hidden > 0 && c.drafter_ffn > 0 && c.drafter_heads >= 0,
+                      "'drafter_hidden' and 'drafter_ffn' must be above 0, 'drafter_heads' from 0"));
+    FACET_TRY(require(std::isfinite(c.draft_decay) && c.draft_decay > 0, "'draft_decay' must be above 0"));
+    FACET_TRY(require(c.scheme != "mobile", "a drafter has no mobile scheme; none or q4_0"));
+  } else {
+    FACET_TRY(require(c.draft_steps == 0, "'draft_steps' must be from 0 to 15"));
+    FACET_TRY(require(c.init.empty() != c.model.empty(),
+                      "give exactly one of 'init' (a model to go on from) and 'model' (from scratch)"));
+    FACET_TRY(require(!c.tokenizer.empty() || !c.init.empty(),
+                      "'model' needs 'tokenizer': a folder or .gguf file that has one"));
+  }
   FACET_TRY(require(!c.train_text.empty(), "'train_text' is missing"));
   FACET_TRY(require(!c.output_dir.empty(), "'output_dir' is missing"));
   FACET_TRY(

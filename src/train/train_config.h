@@ -58,7 +58,12 @@ struct TrainConfig {
   std::string log_file;            // JSON lines; empty = output_dir/log.jsonl
   std::int64_t log_every = 10;
 
-  int threads = 0;             // 0 = the processors this process may use
+  int threads = 0;  // 0 = the processors this process may use
+  // A drafter of the teacher instead of a model (drafter_graph.h): 0 = no.
+  int draft_steps = 0;
+  double draft_decay = 0.8;
+  int drafter_hidden = 256, drafter_ffn = 2048, drafter_heads = 0;  // of a fresh one
+
   std::string device = "cpu";  // cpu | cuda
   std::string dtype = "f32";   // f32 | bf16 | auto: matrix products
   bool checkpoint_blocks = false;

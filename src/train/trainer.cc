@@ -242,6 +242,9 @@ Status Loop::resume() {
 LossResult Loop::forward(const Batch& batch, bool with_teacher) {
   torch::Device device = parts_.student.options().device;
   torch::Tensor tokens = batch.tokens.to(device), labels = batch.labels.to(device);
+  if (parts_.objective)
+    return parts_.objective(parts_.student, *parts_.hooks, parts_.teacher ? &*parts_.teacher : nullptr, tokens, labels,
+                            loss_options_);
   Teacher teacher;
   if (with_teacher) {
     torch::NoGradGuard no_grad;

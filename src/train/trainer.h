@@ -25,7 +25,9 @@
 #include "text/tokenizer.h"
 #include "train/data.h"
 #include "train/distributed.h"
+#include "train/drafter_graph.h"
 #include "train/graph.h"
+#include "train/loss.h"
 #include "train/run_log.h"
 #include "train/train_config.h"
 #include "train/train_hooks.h"
@@ -44,8 +46,9 @@ struct TrainSummary {
   std::int64_t steps = 0, tokens = 0;  // tokens this call has trained on, all processes together
   double seconds = 0;                  // of this call
   std::optional<Validation> last, best;
-  std::string model;     // the folder to use: best/ with validation text, else last/
-  std::string deployed;  // its deployed form; the same without a scheme
+  std::string model;                        // the folder to use: best/ with validation text, else last/
+  std::string deployed;                     // its deployed form; the same without a scheme
+  std::optional<DraftAgreement> agreement;  // of a drafter, on the validation windows
 };
 
 // The whole run.  Processes find each other by the environment (distributed.h).
@@ -63,6 +66,12 @@ struct TrainParts {
   std::optional<TokenStream> valid_tokens;
   std::unique_ptr<Collectives> collectives;
   Companions beside = {};  // what goes along into every model that is written
+  // Of a student that is no model of its own, such as a drafter: its losses for tokens and labels, int64 [B, T].
+  // Undefined: the student's own forward pass.
+  using Objective =
+      std::function<LossResult(const Graph& student, GraphHooks& hooks, const Graph* teacher,
+                               const torch::Tensor& tokens, const torch::Tensor& labels, const LossOptions& options)>;
+  Objective objective = {};
 };
 Result<TrainSummary> run_training(const TrainConfig& config, TrainParts parts, const TrainCallbacks& callbacks);
 

@@ -8,8 +8,10 @@
 #include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "model/checkpoint.h"
+#include "model/drafter.h"
 #include "train/cpu/gemm.h"
 #include "train/cpu/prepare.h"
+#include "train/drafter_graph.h"
 #include "train/quantizers.h"
 #include "train/trainer.h"
 
@@ -67,6 +69,50 @@ Result<Graph> make_student(const TrainConfig& config, const GraphOptions& option
   return Graph::initialize(model, config.seed, options);
 }
 
+namespace {
+
+Result<Graph> make_drafter(const TrainConfig& config, const GemmaConfig& target, const GraphOptions& options) {
+  if (config.init.empty()) {
+    const GemmaConfig drafter = drafter_for(target, config.drafter_hidden, config.drafter_ffn, config.drafter_heads);
+    FACET_TRY(drafter.validate());
+    FACET_TRY(check_drafter(drafter, target));
+    return Graph::initialize(drafter, config.seed, options);
+  }
+  FACET_ASSIGN(const Checkpoint checkpoint, load_drafter(config.init));
+  FACET_TRY(check_drafter(checkpoint.config, target).with_prefix(config.init));
+  if (checkpoint.config.n_clusters > 0)
+    return unsupported(config.init + ": its head is ordered in clusters, training knows heads over all tokens");
+  return Graph::from_checkpoint(checkpoint, options);
+}
+
+TrainParts::Objective drafting(const TrainConfig& config) {
+  return [n = config.draft_steps, decay = config.draft_decay](const Graph& student, GraphHooks& hooks,
+                                                              const Graph* teacher, const torch::Tensor& tokens,
+                                                              const torch::Tensor& labels, const LossOptions& options) {
+    return draft_loss(student, hooks, *teacher, tokens, labels, {.n_steps = n, .decay = decay, .loss = options});
+  };
+}
+
+// Of the model that a run left, on the windows that it was validated with.
+Result<DraftAgreement> agreement_of(const std::string& drafter, const TrainConfig& config, const Graph& target,
+                                    const TokenStream& text) {
+  FACET_ASSIGN(const Checkpoint checkpoint, load_drafter(drafter));
+  FACET_ASSIGN(const Graph graph, Graph::from_checkpoint(checkpoint, target.options()));
+  FACET_ASSIGN(const Windows windows,
+               Windows::create(text, config.context, config.window_bos, config.seed, config.valid_text));
+  std::int64_t total = windows.n_validation();
+  if (config.eval_windows > 0) total = std::min(total, config.eval_windows);
+  GraphHooks plain;
+  DraftAgreement out;
+  for (std::int64_t first = 0; first < total; first += config.batch_size) {
+    const Batch batch = windows.validation(first, std::min<std::int64_t>(config.batch_size, total - first), total);
+    add_agreement(graph, plain, target, batch.tokens.to(target.options().device), config.draft_steps, out);
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<TrainHooks>> make_hooks(const TrainConfig& config, const Graph& graph) {
   if (config.qat.scheme.kind == Scheme::Kind::kNone) return std::unique_ptr<TrainHooks>(std::make_unique<FloatHooks>());
   FACET_ASSIGN(std::unique_ptr<QuantizerSet> quantizers, QuantizerSet::create(graph, config.qat));
@@ -77,10 +123,13 @@ Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) 
   FACET_TRY(validate(config));
   FACET_ASSIGN(ProcessPlace place, place_from_environment());
   FACET_ASSIGN(GraphOptions options, set_up_device(config, place));
-  const std::string& tokenizer_path = config.tokenizer.empty() ? config.init : config.tokenizer;
+  const bool drafter = config.draft_steps > 0;
+  const std::string& tokenizer_path = !config.tokenizer.empty() ? config.tokenizer
+                                      : drafter                 ? config.teacher
+                                                                : config.init;
   FACET_ASSIGN(Tokenizer tokenizer, load_tokenizer(tokenizer_path));
   Companions beside;
-  if (!config.init.empty()) {
+  if (!config.init.empty() && !drafter) {
     FACET_ASSIGN(beside, load_companions(config.init));
     if (!config.tokenizer.empty()) beside.files.clear();  // another tokenizer's
   }
@@ -97,10 +146,9 @@ Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) 
   say("training text: " + std::to_string(train_tokens.n_tokens()) + " tokens" +
       (valid_tokens ? ", validation: " + std::to_string(valid_tokens->n_tokens()) : ""));
 
-  FACET_ASSIGN(Graph student, make_student(config, options));
   std::optional<Graph> teacher;
   if (!config.teacher.empty()) {
-    if (config.teacher != config.init) {
+    if (config.teacher != config.init && !drafter) {
       Result<Tokenizer> its_own = load_tokenizer(config.teacher);
       if (its_own.ok() && !(*its_own == tokenizer))
         return invalid_argument(config.teacher + ": the teacher's vocabulary is not that of " + tokenizer_path +
@@ -109,17 +157,27 @@ Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) 
     FACET_ASSIGN(teacher, load_graph(config.teacher, options));
     for (auto& [name, value] : teacher->parameters()) value.set_requires_grad(false);
   }
+  FACET_ASSIGN(Graph student,
+               drafter ? make_drafter(config, teacher->config(), options) : make_student(config, options));
   std::int64_t n_parameters = 0;
   for (const auto& [name, value] : student.parameters()) n_parameters += value.numel();
-  say("student: " + std::to_string(n_parameters) + " parameters, " + std::to_string(student.config().n_layers()) +
-      " layers");
+  say((drafter ? "drafter: " : "student: ") + std::to_string(n_parameters) + " parameters, " +
+      std::to_string(student.config().n_layers()) + " layers");
   FACET_ASSIGN(std::unique_ptr<TrainHooks> hooks, make_hooks(config, student));
   FACET_ASSIGN(std::unique_ptr<Collectives> collectives, Collectives::connect(place, options.device));
-  return run_training(
-      config,
-      TrainParts{std::move(student), std::move(teacher), std::move(hooks), std::move(tokenizer),
-                 std::move(train_tokens), std::move(valid_tokens), std::move(collectives), std::move(beside)},
-      callbacks);
+  std::optional<Graph> target;  // tensors are shared
+  std::optional<TokenStream> text;
+  if (drafter) target = teacher, text = valid_tokens;
+  FACET_ASSIGN(TrainSummary summary,
+               run_training(config,
+                            TrainParts{std::move(student), std::move(teacher), std::move(hooks), std::move(tokenizer),
+                                       std::move(train_tokens), std::move(valid_tokens), std::move(collectives),
+                                       std::move(beside), drafter ? drafting(config) : TrainParts::Objective()},
+                            callbacks));
+  if (text && place.rank == 0) {
+    FACET_ASSIGN(summary.agreement, agreement_of(summary.model, config, *target, *text));
+  }
+  return summary;
 }
 
 }  // namespace facet::train
