@@ -17,15 +17,11 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "kernels/registry.h"
+#include "kernels/tested_tables.h"
 #include "quant/codec.h"
 #include "tensor/tensor.h"
 
 namespace facet::kernels {
-#if defined(FACET_HAVE_X86)
-extern const Table kAvxVnniEmulated;
-extern const Table kAvx512Emulated;
-#endif
 namespace {
 
 enum class Lhs { kF32, kQ8, kI8 };
@@ -65,16 +61,7 @@ constexpr Op kOps[] = {
 constexpr int kNOps = static_cast<int>(std::size(kOps));
 
 const std::vector<const Table*>& tables() {
-  static const std::vector<const Table*> all = [] {
-    std::vector<const Table*> out = runnable();
-#if defined(FACET_HAVE_X86)
-    if (detect_cpu().avx2) {  // which is what emulation runs on
-      out.push_back(&kAvxVnniEmulated);
-      out.push_back(&kAvx512Emulated);
-    }
-#endif
-    return out;
-  }();
+  static const std::vector<const Table*> all = tested_tables();
   return all;
 }
 

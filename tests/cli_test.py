@@ -297,6 +297,16 @@ def train(tmp, model, text):
     facet("train", *common, "--max-steps", "4", "--scheme", "mobile", "--loss", "kl", "--teacher", model, "--output-dir", run)
     check(os.path.exists(run + "/last-mobile/model.safetensors"), "training exports the mobile model")
     facet("run", "-m", run + "/last-mobile", "-p", "hello", "-n", "3")
+    drafter = ["train-drafter", "--target", model, "--text", text, "--valid-text", text, "--context", "32", "--batch-size", "2",
+               "--eval-windows", "4", "--threads", "1", "--drafter-hidden", "32", "--drafter-ffn", "32"]
+    told = facet(*drafter, "--max-steps", "3", "--out", tmp + "/run_drafter").stdout
+    check("tokens a round" in told, f"train-drafter says how often it is right: {told!r}")
+    drafted = facet("run", "-m", model, "-p", "the quick", "-n", "20", "-md", tmp + "/run_drafter/best", "--spec-draft-n-max", "2")
+    check(drafted.stdout == facet("run", "-m", model, "-p", "the quick", "-n", "20").stdout and "drafts: " in drafted.stderr,
+          "a drafter that was trained drafts, and changes no text")
+    facet(*drafter, "--max-steps", "3", "--teacher", model, "--out", tmp + "/run_drafter2", code=2, says="teacher")
+    facet(*drafter, "--max-steps", "3", "--scheme", "mobile", "--out", tmp + "/run_drafter2", code=2, says="mobile")
+    facet(*drafter[:2], tmp + "/absent", *drafter[3:], "--max-steps", "3", "--out", tmp + "/run_drafter2", code=3, says="absent")
     # Ctrl-C and a polite kill: saved, exit 130.
     for sent in (signal.SIGINT, signal.SIGTERM):
         out = f"{tmp}/{sent.name}"

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "cli/progress.h"
 #include "train/trainer.h"
 
@@ -19,9 +21,11 @@ struct TrainFlags {
   int bench_steps = 10;
 };
 
-void add_fields(CLI::App* verb, const std::shared_ptr<TrainFlags>& flags) {
+// left_out: keys that the verb decides itself.
+void add_fields(CLI::App* verb, const std::shared_ptr<TrainFlags>& flags, const std::set<std::string>& left_out = {}) {
   option(verb, "--config", flags->config_file, "JSON file of settings, the flags' names with '_' for '-'");
   for (const train::ConfigField& field : train::config_fields()) {
+    if (left_out.contains(field.key)) continue;
     std::string name = "--" + field.key, help = fmt::format("{} [{}]", field.help, field.default_value);
     for (char& c : name)
       if (c == '_') c = '-';
@@ -112,7 +116,7 @@ void add_train_drafter_here(CLI::App& app, Status& status) {
   option(verb, "--target", flags->target, "the model it drafts for, as it will run: folder or .gguf file")->required();
   option(verb, "--text", flags->text, "training text, best written by the model itself")->required();
   option(verb, "--out", flags->out, "folder for best/, last/, state/ and the log")->required();
-  add_fields(verb, fields);
+  add_fields(verb, fields, {"teacher", "train_text", "output_dir", "loss", "model"});
   verb->callback([flags, verb, &status] {
     auto config = effective_config(*verb, flags->train);
     if (!config.ok()) {

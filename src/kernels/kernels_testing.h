@@ -12,26 +12,9 @@
 
 #include "base/check.h"
 #include "base/rng.h"
-#include "kernels/registry.h"
+#include "kernels/tested_tables.h"
 
 namespace facet::kernels {
-
-#if defined(FACET_HAVE_X86)
-extern const Table kAvxVnniEmulated;
-extern const Table kAvx512Emulated;
-#endif
-
-// Every table to test: all that this CPU runs, ref included, and the emulated AVX-VNNI and AVX-512.
-inline std::vector<const Table*> tested_tables() {
-  std::vector<const Table*> tables = runnable();
-#if defined(FACET_HAVE_X86)
-  if (detect_cpu().avx2) {  // which is what emulation runs on
-    tables.push_back(&kAvxVnniEmulated);
-    tables.push_back(&kAvx512Emulated);
-  }
-#endif
-  return tables;
-}
 
 class OnEachTable : public testing::TestWithParam<const Table*> {
  protected:

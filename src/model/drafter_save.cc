@@ -140,30 +140,11 @@ Status save_file(const std::string& path, const Checkpoint& drafter, const Token
   GgufWriter out;
   add_metadata(out, drafter);
   add_gguf_tokenizer(out, c, tokenizer.vocabulary());
-  const Tensor divisors = gguf_rope_divisors(c);
   const std::vector<std::int32_t> ordering = ordering_as<std::int32_t>(drafter);
-  const std::vector<TensorSpec> specs = tensor_specs(c);
-  for (const TensorSpec& spec : specs) {
-    const TensorView& view = drafter.tensors.at(spec.name);
-    const auto type = is_gguf_f32(spec) ? GgmlType::kF32 : ggml_type_of(view.dtype);
-    if (!type)
-      return unsupported(fmt::format("{}: tensor '{}' is {}, which has no form in a .gguf file", path, spec.name,
-                                     info(view.dtype).name));
-    out.add_tensor(spec.gguf_name, *type, spec.shape);
-  }
-  out.add_tensor(kRopeFreqs, GgmlType::kF32, divisors.shape);
+  FACET_TRY(add_gguf_tensors(out, path, drafter));
   if (!ordering.empty()) out.add_tensor(kOrdering, static_cast<GgmlType>(kGgmlI32), {std::ssize(ordering)});
   FACET_TRY(out.open(path));
-  for (const TensorSpec& spec : specs) {
-    const TensorView& view = drafter.tensors.at(spec.name);
-    if (is_gguf_f32(spec))
-      FACET_TRY(out.write(decode(view).bytes));
-    else if (view.bytes.empty())
-      FACET_TRY(stream(spec, [&](std::span<const std::byte> piece) { return out.write(piece); }));
-    else
-      FACET_TRY(out.write(view.bytes));
-  }
-  FACET_TRY(out.write(divisors.bytes));
+  FACET_TRY(write_gguf_tensors(out, drafter, stream));
   if (!ordering.empty()) FACET_TRY(out.write(std::as_bytes(std::span(ordering))));
   return out.commit();
 }

@@ -251,10 +251,13 @@ Status read_all(const GgufFile& file, bool drafter, GemmaConfig& c) {
   return read_rope_divisors(file, c);
 }
 
-Status check_not_split(const GgufFile& file) {
+Result<GemmaConfig> read_config(const GgufFile& file, bool drafter) {
   if (auto n = file.get_int("split.count", 1); !n.ok() || *n > 1)
     return unsupported(file.path + ": is one part of several; join them first (llama-gguf-split --merge)");
-  return {};
+  GemmaConfig c;
+  FACET_TRY(read_all(file, drafter, c));
+  FACET_TRY(c.validate().with_prefix(file.path));
+  return c;
 }
 
 }  // namespace
@@ -265,11 +268,7 @@ Result<GemmaConfig> parse_gguf_config(const GgufFile& file) {
     return unsupported(fmt::format("{}: general.architecture is '{}', expected {}{}", file.path,
                                    printable(architecture), kArchitecture,
                                    architecture == kDrafterArchitecture ? " (this is a drafter)" : ""));
-  FACET_TRY(check_not_split(file));
-  GemmaConfig c;
-  FACET_TRY(read_all(file, /*drafter=*/false, c));
-  FACET_TRY(c.validate().with_prefix(file.path));
-  return c;
+  return read_config(file, /*drafter=*/false);
 }
 
 Result<GemmaConfig> parse_gguf_drafter_config(const GgufFile& file) {
@@ -278,11 +277,7 @@ Result<GemmaConfig> parse_gguf_drafter_config(const GgufFile& file) {
     return unsupported(fmt::format("{}: general.architecture is '{}', expected {}: not a drafter{}", file.path,
                                    printable(architecture), kDrafterArchitecture,
                                    architecture == kArchitecture ? " but an ordinary model" : ""));
-  FACET_TRY(check_not_split(file));
-  GemmaConfig c;
-  FACET_TRY(read_all(file, /*drafter=*/true, c));
-  FACET_TRY(c.validate().with_prefix(file.path));
-  return c;
+  return read_config(file, /*drafter=*/true);
 }
 
 }  // namespace facet

@@ -112,14 +112,48 @@ void add_gguf_tokenizer(GgufWriter& out, const GemmaConfig& c, const Vocabulary&
   if (!c.eos_tokens.empty()) out.add(kEosList, std::vector<std::int32_t>(c.eos_tokens.begin(), c.eos_tokens.end()));
 }
 
-Tensor gguf_rope_divisors(const GemmaConfig& c) {
+namespace {
+
+// F32 [C/2] of global layers, the inverse of what the reader makes of it: the factor for pairs that rotate, "never" for
+// the others.
+Tensor rope_divisors(const GemmaConfig& c) {
   const int half = c.global_head_size / 2, rotated = static_cast<int>(c.rope_partial_global * c.global_head_size / 2);
   std::vector<float> values;
   for (int i = 0; i < half; ++i) values.push_back(i < rotated ? static_cast<float>(c.rope_factor_global) : 1e30f);
   return Tensor::from_floats({half}, values);
 }
 
-bool is_gguf_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role == Role::kRouter; }
+// Vectors and routers are F32 in every file: llama.cpp computes with them as such.
+bool is_stored_f32(const TensorSpec& spec) { return !spec.is_matrix || spec.role == Role::kRouter; }
+
+}  // namespace
+
+Status add_gguf_tensors(GgufWriter& out, const std::string& path, const Checkpoint& checkpoint) {
+  for (const TensorSpec& spec : tensor_specs(checkpoint.config)) {
+    auto found = checkpoint.tensors.find(spec.name);
+    FACET_CHECK(found != checkpoint.tensors.end(), "a checkpoint holds every tensor its config implies");
+    const auto type = is_stored_f32(spec) ? GgmlType::kF32 : ggml_type_of(found->second.dtype);
+    if (!type)
+      return unsupported(fmt::format("{}: tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file",
+                                     path, spec.name, info(found->second.dtype).name));
+    out.add_tensor(spec.gguf_name, *type, spec.shape);
+  }
+  out.add_tensor(kRopeFreqs, GgmlType::kF32, {checkpoint.config.global_head_size / 2});
+  return {};
+}
+
+Status write_gguf_tensors(GgufWriter& out, const Checkpoint& checkpoint, const TensorStream& stream) {
+  for (const TensorSpec& spec : tensor_specs(checkpoint.config)) {
+    const TensorView& view = checkpoint.tensors.at(spec.name);
+    if (is_stored_f32(spec))
+      FACET_TRY(out.write(decode(view).bytes));
+    else if (view.bytes.empty())
+      FACET_TRY(stream(spec, [&](std::span<const std::byte> piece) { return out.write(piece); }));
+    else
+      FACET_TRY(out.write(view.bytes));
+  }
+  return out.write(rope_divisors(checkpoint.config).bytes);
+}
 
 Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const Tokenizer& tokenizer,
                  const TensorStream& stream, const Companions& beside) {
@@ -131,29 +165,9 @@ Status save_gguf(const std::string& path, const Checkpoint& checkpoint, const To
   add_metadata(out, checkpoint);
   add_gguf_tokenizer(out, c, tokenizer.vocabulary());
   if (!beside.chat_template.empty()) out.add("tokenizer.chat_template", std::string_view(beside.chat_template));
-  const Tensor divisors = gguf_rope_divisors(c);
-  const std::vector<TensorSpec> specs = tensor_specs(c);
-  for (const TensorSpec& spec : specs) {
-    auto found = checkpoint.tensors.find(spec.name);
-    FACET_CHECK(found != checkpoint.tensors.end(), "a checkpoint holds every tensor its config implies");
-    const auto type = is_gguf_f32(spec) ? GgmlType::kF32 : ggml_type_of(found->second.dtype);
-    if (!type)
-      return unsupported(fmt::format("{}: tensor '{}' is {}: the mobile scheme goes to a folder, not to a .gguf file",
-                                     path, spec.name, info(found->second.dtype).name));
-    out.add_tensor(spec.gguf_name, *type, spec.shape);
-  }
-  out.add_tensor(kRopeFreqs, GgmlType::kF32, divisors.shape);
+  FACET_TRY(add_gguf_tensors(out, path, checkpoint));
   FACET_TRY(out.open(path));
-  for (const TensorSpec& spec : specs) {
-    const TensorView& view = checkpoint.tensors.at(spec.name);
-    if (is_gguf_f32(spec))
-      FACET_TRY(out.write(decode(view).bytes));
-    else if (view.bytes.empty())
-      FACET_TRY(stream(spec, [&](std::span<const std::byte> piece) { return out.write(piece); }));
-    else
-      FACET_TRY(out.write(view.bytes));
-  }
-  FACET_TRY(out.write(divisors.bytes));
+  FACET_TRY(write_gguf_tensors(out, checkpoint, stream));
   return out.commit();
 }
 

@@ -12,10 +12,9 @@ namespace facet {
 std::uint32_t gguf_file_type(const Checkpoint& checkpoint);
 // tokenizer.ggml.*; end tokens are the config's.
 void add_gguf_tokenizer(GgufWriter& out, const GemmaConfig& config, const Vocabulary& vocabulary);
-// F32 [C/2] of global layers, the inverse of what the reader makes of it: the factor for pairs that rotate, "never" for
-// the others.
-Tensor gguf_rope_divisors(const GemmaConfig& config);
-// Vectors and routers are F32 in every file: llama.cpp computes with them as such.
-bool is_gguf_f32(const TensorSpec& spec);
+// The tensors that the config implies, and rope_freqs.  kUnsupported: a type that no GGUF has; path: for that message.
+Status add_gguf_tensors(GgufWriter& out, const std::string& path, const Checkpoint& checkpoint);
+// Their data, after open(): from the checkpoint, or from `stream` where a view has no bytes.
+Status write_gguf_tensors(GgufWriter& out, const Checkpoint& checkpoint, const TensorStream& stream);
 
 }  // namespace facet

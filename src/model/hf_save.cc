@@ -29,7 +29,7 @@ struct Contents {
   std::deque<std::vector<std::byte>> made;            // what items view that no tensor holds
   int packed_group = 0;                               // group_of_packed()
   std::vector<std::string> not_packed;                // linears, by full name
-  std::vector<std::string> kept;                      // what a mobile folder does not convert besides: begins of names
+  std::set<std::string> kept;                         // what a mobile folder does not convert besides: begins of names
   std::string prefix = "model.";                      // of the decoder's names
 
   void add(const std::string& name, SafetensorsType type, Shape shape, std::span<const std::byte> bytes,
@@ -158,9 +158,9 @@ Status add_towers(const Companions& beside, Contents& out) {
   for (const auto& [name, t] : beside.towers) {
     const std::string tower = name.substr(0, name.find('.')), module = "model." + name.substr(0, name.rfind('.'));
     if (!coded.contains(tower))
-      out.kept.push_back("model." + tower);
-    else if (name.ends_with(".weight") && !out.bits.contains(module))
-      out.kept.push_back(module);
+      out.kept.insert("model." + tower);
+    else if (name.ends_with(".weight") && t.shape.size() == 2 && !out.bits.contains(module))  // maybe a linear
+      out.kept.insert(module);
   }
   return {};
 }
@@ -212,8 +212,7 @@ std::string quantization_config(const Contents& contents) {
     return contents.bits.empty() ? "" : to_quantization_config(contents.bits, contents.kept);
   std::vector<std::string> ignored = contents.not_packed;
   if (std::ranges::find(ignored, "lm_head") == ignored.end()) ignored.push_back("lm_head");  // a linear, tied or not
-  for (const std::string& tower : std::set(contents.kept.begin(), contents.kept.end()))
-    ignored.push_back("re:" + tower + "\\..*");
+  for (const std::string& tower : contents.kept) ignored.push_back("re:" + tower + "\\..*");
   return to_packed_config(contents.packed_group, ignored);
 }
 

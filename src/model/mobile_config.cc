@@ -132,8 +132,7 @@ std::string escape_dots(const std::string& name) {
 
 }  // namespace
 
-std::string to_quantization_config(const std::map<std::string, int>& bits_by_module,
-                                   const std::vector<std::string>& also_kept) {
+std::string to_quantization_config(const std::map<std::string, int>& bits_by_module, std::set<std::string> kept) {
   // Modules that differ in their layer only, then their layers by bits.
   std::map<std::pair<std::string, std::string>, std::map<int, std::vector<int>>> families;
   for (const auto& [name, bits] : bits_by_module) {
@@ -141,8 +140,7 @@ std::string to_quantization_config(const std::map<std::string, int>& bits_by_mod
     ModuleName parts = split(name);
     families[{parts.head, parts.tail}][bits].push_back(parts.layer);
   }
-  std::map<std::string, int> patterns;                             // sorted by bytes, as the released files are
-  std::set<std::string> kept(also_kept.begin(), also_kept.end());  // and literal ends of names
+  std::map<std::string, int> patterns;  // sorted by bytes, as the released files are
   for (auto& [family, layers_by_bits] : families) {
     const auto& [head, tail] = family;
     for (auto& [bits, layers] : layers_by_bits) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <regex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +42,6 @@ class MobileConfig {
 // The JSON object for modules with the given bits (0 = float), by full name.  Every pattern matches the modules it was
 // made for and no others, so that any reader's order of trying them gives each module its bits.  kept: begins of full
 // names of further modules that stay float.
-std::string to_quantization_config(const std::map<std::string, int>& bits_by_module,
-                                   const std::vector<std::string>& kept = {});
+std::string to_quantization_config(const std::map<std::string, int>& bits_by_module, std::set<std::string> kept = {});
 
 }  // namespace facet
