@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
+#include <tuple>
 
 #include "base/check.h"
 #include "model/drafter.h"
@@ -107,15 +109,16 @@ class Steps {
   const TargetStates& target_;
 };
 
-// Best tokens of rows [.., D], some at a time: no more logits than a few million are alive.
-Tensor best_tokens(const Tensor& rows, const Tensor& head) {
+// f(piece) for pieces of rows [.., D] whose logits are a few million, side by side: int64 [..].
+template <typename F>
+Tensor in_pieces(const Tensor& rows, std::int64_t vocabulary, F f) {
   constexpr std::int64_t kLogits = std::int64_t{1} << 24;
   const Tensor flat = rows.reshape({-1, rows.size(-1)});
-  const std::int64_t piece = std::max<std::int64_t>(1, kLogits / head.size(0));
+  const std::int64_t piece = std::max<std::int64_t>(1, kLogits / vocabulary);
   std::vector<Tensor> best;
   for (std::int64_t at = 0; at < flat.size(0); at += piece)
-    best.push_back(ops::linear(flat.slice(0, at, std::min(at + piece, flat.size(0))), head).argmax(-1));
-  return torch::cat(best).reshape({rows.size(0), rows.size(1)});
+    best.push_back(f(flat.slice(0, at, std::min(at + piece, flat.size(0)))));
+  return torch::cat(best).reshape(rows.sizes().slice(0, rows.dim() - 1));
 }
 
 }  // namespace
@@ -154,64 +157,34 @@ std::vector<Tensor> draft_steps(const Graph& drafter, GraphHooks& hooks, const T
   return Steps(drafter, hooks, target).run(n_steps);
 }
 
-LossResult draft_loss(const Graph& drafter, GraphHooks& hooks, const Graph& target, const Tensor& tokens,
-                      const Tensor& labels, const DraftLossOptions& options) {
-  const TargetStates states = target_states(target, tokens);
-  const std::vector<Tensor> z = draft_steps(drafter, hooks, states, options.n_steps);
+Tensor centroids(const Graph& drafter, GraphHooks& hooks) {
+  return hooks.weight(kCentroidsName, drafter.parameters().at(kCentroidsName));
+}
+
+Tensor draft_tokens(const Graph& drafter, GraphHooks& hooks, const Tensor& z) {
+  torch::NoGradGuard no_grad;
+  const GemmaConfig& c = drafter.config();
   const Tensor head = drafter.head(hooks);
-  GraphHooks plain;
-  double weights = 0;
-  for (int i = 0; i < options.n_steps; ++i) weights += std::pow(options.decay, i);
-  LossResult out;
-  for (int i = 0; i < options.n_steps; ++i) {
-    // Row r guesses the token of index r + 2 + i, which the target draws from its row r + 1 + i.
-    Teacher teacher;
-    teacher.hidden = states.hidden.slice(1, 1 + i).contiguous();
-    teacher.head = target.head(plain);
-    teacher.softcap = target.config().logit_softcap;
-    const LossResult step = chunked_loss(z[static_cast<std::size_t>(i)], head, labels.slice(1, 1 + i).contiguous(),
-                                         options.loss, options.loss.kl_weight > 0 ? &teacher : nullptr);
-    if (step.n_tokens == 0) continue;
-    const double weight = std::pow(options.decay, i) / weights;
-    // Later steps have fewer rows; each counts for as many as the first, whose number the caller divides by.
-    if (!out.loss.defined()) {
-      out.n_tokens = step.n_tokens;
-      out.weight_sum = step.weight_sum;
-      out.n_correct = step.n_correct;
-      out.n_agree = step.n_agree;
-    }
-    const double share = weight * static_cast<double>(out.n_tokens) / static_cast<double>(step.n_tokens);
-    out.loss = out.loss.defined() ? out.loss + step.loss * share : step.loss * share;
-    out.total += step.total * share;
-    out.ce_sum += step.ce_sum * share;
-    out.kl_sum += step.kl_sum * share;
-  }
-  if (!out.loss.defined()) out.loss = (z[0] * 0).sum();  // a batch without labels
-  return out;
+  if (c.n_clusters == 0)
+    return in_pieces(z, c.vocab_size, [&](const Tensor& rows) { return ops::linear(rows, head).argmax(-1); });
+  const Tensor clusters = centroids(drafter, hooks), ordering = drafter.token_ordering();
+  const std::int64_t size = c.vocab_size / c.n_clusters;
+  return in_pieces(z, c.vocab_size, [&](const Tensor& rows) {
+    const Tensor chosen = std::get<1>(ops::linear(rows, clusters).topk(c.n_clusters_used, -1));
+    const Tensor closed =
+        torch::ones({rows.size(0), c.n_clusters}, rows.options().dtype(torch::kBool)).scatter_(1, chosen, false);
+    // In the order of clusters, so that a cluster's tokens lie side by side.
+    Tensor logits = ops::linear(rows, head).index_select(1, ordering).reshape({rows.size(0), c.n_clusters, size});
+    logits = logits.masked_fill(closed.unsqueeze(-1), -std::numeric_limits<float>::infinity());
+    return ordering.index_select(0, logits.reshape({rows.size(0), -1}).argmax(-1));
+  });
 }
 
-double DraftAgreement::mean_length() const {
-  double length = 1;
-  for (std::size_t i = 0; i < right.size(); ++i) length += share(i);
-  return length;
-}
-
-void add_agreement(const Graph& drafter, GraphHooks& hooks, const Graph& target, const Tensor& tokens, int n_steps,
-                   DraftAgreement& out) {
+Tensor best_tokens(const Graph& target, const Tensor& hidden) {
   torch::NoGradGuard no_grad;
   GraphHooks plain;
-  const TargetStates states = target_states(target, tokens);
-  const std::vector<Tensor> z = draft_steps(drafter, hooks, states, n_steps);
-  const Tensor head = drafter.head(hooks), chosen = best_tokens(states.hidden, target.head(plain));
-  out.right.resize(static_cast<std::size_t>(n_steps));
-  const std::int64_t rows = z.back().size(1);  // those that every step has
-  Tensor all = torch::ones({tokens.size(0), rows}, torch::TensorOptions().dtype(torch::kBool).device(tokens.device()));
-  for (int i = 0; i < n_steps; ++i) {
-    const Tensor drafts = best_tokens(z[static_cast<std::size_t>(i)].slice(1, 0, rows), head);
-    all = all.logical_and(drafts == chosen.slice(1, 1 + i, 1 + i + rows));
-    out.right[static_cast<std::size_t>(i)] += all.sum().item<std::int64_t>();
-  }
-  out.n += all.numel();
+  const Tensor head = target.head(plain);
+  return in_pieces(hidden, head.size(0), [&](const Tensor& rows) { return ops::linear(rows, head).argmax(-1); });
 }
 
 }  // namespace facet::train

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "train/graph.h"
-#include "train/loss.h"
 
 namespace facet::train {
 
@@ -31,25 +30,13 @@ TargetStates target_states(const Graph& target, const torch::Tensor& tokens);
 std::vector<torch::Tensor> draft_steps(const Graph& drafter, GraphHooks& hooks, const TargetStates& target,
                                        int n_steps);
 
-struct DraftLossOptions {
-  int n_steps = 4;
-  double decay = 0.8;  // weight of a step, relative to the one before
-  LossOptions loss;    // kl_weight: towards the target; ce_weight: towards the text
-};
-// The weighted mean of the steps' losses (weights add up to 1), as chunked_loss() gives them; n_agree is that of the
-// first step.  labels: int64 [B, T], the token after each.
-LossResult draft_loss(const Graph& drafter, GraphHooks& hooks, const Graph& target, const torch::Tensor& tokens,
-                      const torch::Tensor& labels, const DraftLossOptions& options);
-
-// Added over batches: of n positions, at how many the first 1, 2, ... drafts are all the target's own choice.  Drafts
-// are fed by the text, so this is what decoding accepts only where the target would have written the text.
-struct DraftAgreement {
-  std::int64_t n = 0;
-  std::vector<std::int64_t> right;  // [n_steps]
-  double share(std::size_t depth) const { return n > 0 ? double(right[depth]) / double(n) : 0; }
-  double mean_length() const;  // tokens of a round: 1 + the sum of shares
-};
-void add_agreement(const Graph& drafter, GraphHooks& hooks, const Graph& target, const torch::Tensor& tokens,
-                   int n_steps, DraftAgreement& out);
+// Of an ordered head, through the hooks: [clusters, D].
+inline constexpr const char* kCentroidsName = "masked_embedding.centroids.weight";
+torch::Tensor centroids(const Graph& drafter, GraphHooks& hooks);
+// The token that each row of z, [.., D], would draft: of all, or where the drafter's head is ordered, of its best
+// clusters.  int64 [..].
+torch::Tensor draft_tokens(const Graph& drafter, GraphHooks& hooks, const torch::Tensor& z);
+// The most probable token of each row of the target's hidden states.
+torch::Tensor best_tokens(const Graph& target, const torch::Tensor& hidden);
 
 }  // namespace facet::train

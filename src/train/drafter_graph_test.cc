@@ -1,7 +1,10 @@
 #include "train/drafter_graph.h"
 
+#include <algorithm>
+
 #include "base/atomic_file.h"
 #include "model/drafter.h"
+#include "train/draft_loss.h"
 #include "train/trainer_test.h"
 
 namespace facet::train {
@@ -49,40 +52,6 @@ TEST(DrafterGraph, NoStepSeesWhatItGuesses) {
       EXPECT_EQ(torch::equal(a[i][0][r], b[i][0][r]), !fed) << i << " " << r;
     }
   }
-}
-
-TEST(DrafterGraph, LossIsTheWeightedMeanOfSteps) {
-  const Pair p;
-  GraphHooks hooks;
-  const torch::Tensor tokens = random_tokens(2, 16, 2), labels = random_tokens(2, 16, 3);
-  const DraftLossOptions options{.n_steps = 3, .decay = 0.5, .loss = {.ce_weight = 1, .kl_weight = 1}};
-  const LossResult all = draft_loss(p.drafter, hooks, p.target, tokens, labels, options);
-  const TargetStates states = target_states(p.target, tokens);
-  const auto z = draft_steps(p.drafter, hooks, states, 3);
-  double expected = 0;
-  for (int i = 0; i < 3; ++i) {
-    const std::int64_t rows = 15 - i;
-    const torch::Tensor logits = torch::log_softmax(p.drafter.logits(z[i], hooks), -1);
-    const torch::Tensor other = torch::log_softmax(p.target.logits(states.hidden.slice(1, 1 + i), hooks), -1);
-    const torch::Tensor ce = -logits.gather(-1, labels.slice(1, 1 + i).unsqueeze(-1)).sum();
-    const torch::Tensor kl = (other.exp() * (other - logits)).sum();
-    expected += std::pow(0.5, i) / 1.75 * (ce + kl).item<double>() / double(2 * rows);
-  }
-  EXPECT_EQ(all.n_tokens, 2 * 15);
-  EXPECT_NEAR(all.loss.item<double>() / double(all.n_tokens), expected, 1e-4 * expected);
-}
-
-TEST(DrafterGraph, GradientsReachEveryWeightAndNoneOfTheTarget) {
-  const Pair p;
-  GraphHooks hooks;
-  const LossResult r = draft_loss(p.drafter, hooks, p.target, random_tokens(2, 16, 4), random_tokens(2, 16, 5),
-                                  {.n_steps = 2, .decay = 0.8, .loss = {.ce_weight = 0, .kl_weight = 1}});
-  r.loss.backward();
-  for (const auto& [name, value] : p.drafter.parameters()) {
-    ASSERT_TRUE(value.grad().defined()) << name;
-    EXPECT_GT(value.grad().abs().sum().item<double>(), 0) << name;
-  }
-  for (const auto& [name, value] : p.target.parameters()) EXPECT_FALSE(value.grad().defined()) << name;
 }
 
 // The whole run: a target that has learned its text, a drafter that learns the target, files that load.
@@ -151,6 +120,39 @@ TEST(DrafterGraph, TrainingMakesItAgreeWithItsTarget) {
   const Result<TrainSummary> resumed = train(config, {});
   ASSERT_TRUE(resumed.ok()) << resumed.status().message();
   EXPECT_EQ(resumed->steps, 10);
+
+  // A head in clusters, from that drafter or from nothing; half of the clusters used lose little.
+  TrainConfig ordered = config;
+  ordered.resume = false;
+  ordered.init = resumed->model;
+  ordered.centroids = 12;
+  ordered.centroids_used = 6;
+  ordered.max_steps = 60;
+  ordered.output_dir = folder / "ordered";
+  const Result<TrainSummary> clusters = train(ordered, {});
+  ASSERT_TRUE(clusters.ok()) << clusters.status().message();
+  EXPECT_GT(clusters->agreement->mean_length(), resumed->agreement->mean_length() - 0.1);
+  const Result<Checkpoint> with_clusters = load_drafter(clusters->model), dense = load_drafter(resumed->model);
+  ASSERT_TRUE(with_clusters.ok()) << with_clusters.status().message();
+  EXPECT_EQ(with_clusters->config.n_clusters_used, 6);
+  for (const auto& [name, tensor] : dense->tensors)
+    EXPECT_TRUE(std::ranges::equal(with_clusters->tensors.at(name).bytes, tensor.bytes)) << name << " stays as it was";
+  ordered.init.clear();
+  ordered.max_steps = 8;
+  ordered.output_dir = folder / "both";
+  ordered.scheme = "q4_0";
+  const Result<TrainSummary> both = train(ordered, {});
+  ASSERT_TRUE(both.ok()) << both.status().message();
+  EXPECT_EQ(both->steps, 2) << "a quarter of the others";
+  EXPECT_TRUE(std::filesystem::exists(folder / "both/dense/best"));
+  const Result<Checkpoint> deployed = load_drafter(both->deployed);
+  ASSERT_TRUE(deployed.ok()) << deployed.status().message();
+  EXPECT_EQ(deployed->config.n_clusters, 12);
+  ordered.resume = true;
+  ordered.centroid_steps = 5;
+  const Result<TrainSummary> longer = train(ordered, {});
+  ASSERT_TRUE(longer.ok()) << longer.status().message();
+  EXPECT_EQ(longer->steps, 3);
 }
 
 TEST(DrafterGraph, RefusesWhatCannotBeTrained) {
@@ -177,10 +179,17 @@ TEST(DrafterGraph, RefusesWhatCannotBeTrained) {
   expect_code(Code::kInvalidArgument, "draft_steps", [](TrainConfig& c) { c.draft_steps = 16; });
   expect_code(Code::kInvalidArgument, "draft_steps", [](TrainConfig& c) { c.draft_steps = -1; });
   expect_code(Code::kInvalidArgument, "context", [](TrainConfig& c) { c.context = 4; });
+  expect_code(Code::kInvalidArgument, "draft_length_share", [](TrainConfig& c) { c.draft_length_share = 1.5; });
+  expect_code(Code::kInvalidArgument, "draft_overlap", [](TrainConfig& c) { c.draft_overlap = "worst"; });
+  expect_code(Code::kInvalidArgument, "centroids_used", [](TrainConfig& c) { c.centroids_used = 1; });
+  expect_code(Code::kInvalidArgument, "centroids", [](TrainConfig& c) { c.centroids = 7, c.draft_steps = 0; });
   expect_code(Code::kInvalidArgument, "mobile", [](TrainConfig& c) { c.scheme = "mobile"; });
   expect_code(Code::kUnsupported, "", [&](TrainConfig& c) { c.init = folder / "target"; });
   const GemmaConfig clustered = tiny_drafter(tiny_model(), 16);
   ASSERT_TRUE(save_drafter(folder / "clustered", random_checkpoint(clustered, 1), tiny_tokenizer()).ok());
+  const GemmaConfig dense = tiny_drafter(tiny_model());
+  ASSERT_TRUE(save_drafter(folder / "dense", random_checkpoint(dense, 1), tiny_tokenizer()).ok());
+  expect_code(Code::kCorrupt, "clusters", [&](TrainConfig& c) { c.init = folder / "dense", c.centroids = 7; });
   expect_code(Code::kUnsupported, "clusters", [&](TrainConfig& c) { c.init = folder / "clustered"; });
 }
 

@@ -50,6 +50,9 @@ Result<Graph> Graph::from_checkpoint(const Checkpoint& checkpoint, GraphOptions 
                        std::to_string(i) + "; training needs finite weights");
     graph.parameters_[spec.name] = to_leaf(spec.shape, values.floats(), options.device);
   }
+  if (const auto& order = checkpoint.token_ordering; !order.empty())
+    graph.token_ordering_ =
+        torch::tensor(std::vector<std::int64_t>(order.begin(), order.end()), torch::kInt64).to(options.device);
   return graph;
 }
 
@@ -87,6 +90,10 @@ Checkpoint Graph::to_checkpoint(DType dtype) const {
       }
     }
     out.set(spec.name, std::move(stored));
+  }
+  if (token_ordering_.defined()) {
+    const torch::Tensor order = token_ordering_.to(torch::kCPU).contiguous();
+    out.token_ordering.assign(order.data_ptr<std::int64_t>(), order.data_ptr<std::int64_t>() + order.numel());
   }
   return out;
 }

@@ -43,6 +43,8 @@ class Graph {
 
   const GemmaConfig& config() const { return config_; }
   const GraphOptions& options() const { return options_; }
+  // Of a drafter with clusters: its tokens, cluster after cluster, int64 [V]; else undefined.
+  const torch::Tensor& token_ordering() const { return token_ordering_; }
   std::map<std::string, torch::Tensor>& parameters() { return parameters_; }
   const std::map<std::string, torch::Tensor>& parameters() const { return parameters_; }
   // The present weights as f32 tensors (or bf16 when asked), ready for save_hf.
@@ -53,6 +55,7 @@ class Graph {
   GemmaConfig config_;
   GraphOptions options_;
   std::map<std::string, torch::Tensor> parameters_;
+  torch::Tensor token_ordering_;
 };
 
 }  // namespace facet::train

@@ -27,8 +27,11 @@ struct Problem {
   bool wants_gradient() const { return wants_hidden || wants_head; }
   std::int64_t chunk() const {
     if (options->chunk_tokens > 0) return options->chunk_tokens;
-    // A chunk's logits are about 4 MB (they stay in a cache), but never so few rows that the products starve.
-    return std::clamp<std::int64_t>((1 << 20) / std::max<std::int64_t>(head.size(0), 1), 64, 1024);
+    // A chunk's logits are about 4 MB (they stay in a cache), but never so few rows that the products starve.  Other
+    // devices pay for every launch: 256 MB.
+    const std::int64_t vocabulary = std::max<std::int64_t>(head.size(0), 1);
+    if (!head.is_cpu()) return std::max<std::int64_t>((1 << 26) / vocabulary, 64);
+    return std::clamp<std::int64_t>((1 << 20) / vocabulary, 64, 1024);
   }
   bool counts(std::int64_t i) const { return labels.data_ptr<std::int64_t>()[i] != kNoLabel; }
   double weight(std::int64_t i) const { return weights.defined() ? weights.data_ptr<float>()[i] : 1.0; }
@@ -139,7 +142,7 @@ void aten_chunk(const Problem& problem, std::int64_t first, std::int64_t count, 
   Tensor z = capped(product(x, problem.head.t()), options.softcap);
   Tensor log_q = torch::log_softmax(z, -1);
   Tensor ce = -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1), kl = torch::zeros_like(ce);
-  Tensor best = z.argmax(-1), p;
+  Tensor best = z.argmax(-1), miss = torch::zeros_like(ce), p, q_masked;
   if (problem.teacher != nullptr) {
     const Teacher& teacher = *problem.teacher;
     Tensor zt = teacher.hidden.defined() ? product(teacher.hidden.detach()
@@ -152,22 +155,43 @@ void aten_chunk(const Problem& problem, std::int64_t first, std::int64_t count, 
     Tensor log_p = torch::log_softmax(zt, -1);
     p = log_p.exp();
     kl = (p * (log_p - log_q)).sum(-1);
-    result.n_agree += ((best == zt.argmax(-1)) & counted).sum().item<std::int64_t>();
+    const Tensor teacher_best = zt.argmax(-1);
+    result.n_agree += ((best == teacher_best) & counted).sum().item<std::int64_t>();
+    if (options.overlap != Overlap::kNone) {
+      const Tensor q = log_q.exp();
+      Tensor overlap;
+      if (options.overlap == Overlap::kShared) {
+        overlap = torch::minimum(p, q).sum(-1);
+        q_masked = torch::where(q < p, q, torch::zeros({}, q.options()));
+      } else {
+        const Tensor index = teacher_best.unsqueeze(-1), chosen = q.gather(-1, index);
+        overlap = chosen.squeeze(-1);
+        q_masked = torch::zeros_like(q).scatter_(-1, index, chosen);
+      }
+      miss = 1 - overlap;
+      result.overlap.slice(0, first, first + count)
+          .copy_(torch::where(counted, overlap, torch::zeros({}, overlap.options())));
+    }
   }
   auto total = [](const Tensor& t) { return t.to(torch::kFloat64).sum().item<double>(); };
   Tensor zero = torch::zeros_like(ce);
   ce = torch::where(counted, ce, zero), kl = torch::where(counted, kl, zero);
+  miss = torch::where(counted, miss, zero);
   result.weight_sum += total(weight_cpu);
   result.n_tokens += counted_cpu.sum().item<std::int64_t>();
   result.ce_sum += total(ce);
   result.kl_sum += total(kl);
-  result.total += total(weight * (options.ce_weight * ce + options.kl_weight * kl));
+  result.total += total(weight * (options.ce_weight * ce + options.kl_weight * kl + options.miss_weight * miss));
   result.n_correct += ((best == labels) & counted).sum().item<std::int64_t>();
   if (!problem.wants_gradient()) return;
 
   Tensor dz = (options.ce_weight + options.kl_weight) * log_q.exp();
   if (p.defined()) dz = dz - options.kl_weight * p;
   dz.scatter_add_(-1, labels.unsqueeze(-1), torch::full({count, 1}, -options.ce_weight, dz.options()));
+  // d overlap / dz = Q (mask - sum of mask Q): the mask of min(P, Q) is where Q is the smaller, that of Q(best) is
+  // there.
+  if (q_masked.defined() && options.miss_weight != 0)
+    dz = dz - options.miss_weight * (q_masked - log_q.exp() * q_masked.sum(-1, /*keepdim=*/true));
   if (options.softcap > 0) dz = dz * (1 - (z / options.softcap).square());
   dz = torch::where(counted.unsqueeze(-1), dz * weight.unsqueeze(-1), torch::zeros({}, dz.options()));
   if (problem.wants_hidden) dhidden.slice(0, first, first + count).copy_(product(dz, problem.head));
@@ -197,7 +221,9 @@ Tensor factor(const Tensor& t, bool bf16) {
 
 LossResult chunked_loss(const Tensor& hidden, const Tensor& head, const Tensor& labels, const LossOptions& options,
                         const Teacher* teacher, const Tensor& token_weights) {
-  FACET_CHECK(options.kl_weight == 0 || teacher != nullptr, "a KL loss has a teacher");
+  FACET_CHECK((options.kl_weight == 0 && options.overlap == Overlap::kNone) || teacher != nullptr,
+              "what follows a teacher has one");
+  FACET_CHECK(options.miss_weight == 0 || options.overlap != Overlap::kNone, "what misses the overlap knows which");
   FACET_CHECK(head.dim() == 2 && hidden.size(-1) == head.size(1), "hidden [.., D] meets a head of [V, D]");
   std::int64_t d = head.size(1), n = hidden.numel() / d;
   FACET_CHECK(labels.numel() == n && labels.scalar_type() == torch::kInt64, "one int64 label per hidden state");
@@ -208,7 +234,9 @@ LossResult chunked_loss(const Tensor& hidden, const Tensor& head, const Tensor& 
   Tensor dhidden, dhead;
   {
     torch::NoGradGuard no_grad;
-    bool fast = ops::on_fast_path({hidden, head}), bf16 = options.compute == torch::kBFloat16;
+    const bool fast = ops::on_fast_path({hidden, head}) && options.overlap == Overlap::kNone;
+    const bool bf16 = options.compute == torch::kBFloat16;
+    if (options.overlap != Overlap::kNone) result.overlap = torch::zeros({n}, hidden.options().dtype(torch::kFloat32));
     Problem problem{hidden.detach().reshape({n, d}).contiguous(),
                     head.detach().contiguous(),
                     labels.detach().reshape({n}).to(torch::kCPU).contiguous(),

@@ -23,10 +23,20 @@ struct Teacher {
   std::function<torch::Tensor(std::int64_t first, std::int64_t count)> logits;
 };
 
-// loss = sum over counted tokens of token_weight * (ce_weight * CE + kl_weight * KL(teacher || student)).
+// How much of the teacher's distribution P a student's Q covers: the chance that a draft drawn from Q is kept.
+enum class Overlap {
+  kNone,
+  kShared,  // sum over x of min(P(x), Q(x)): texts are drawn (Leviathan et al. 2023, arXiv 2211.17192, corollary 3.6)
+  kBest,    // Q(argmax P): texts are greedy
+};
+
+// loss = sum over counted tokens of token_weight * (ce_weight * CE + kl_weight * KL(teacher || student) + miss_weight *
+// (1 - overlap)).
 struct LossOptions {
   double ce_weight = 1.0;
   double kl_weight = 0.0;                  // needs a teacher
+  double miss_weight = 0.0;                // needs a teacher and an overlap
+  Overlap overlap = Overlap::kNone;        // costs more on the CPU: composed of ATen
   float softcap = 0;                       // of the student: GemmaConfig::logit_softcap
   torch::Dtype compute = torch::kFloat32;  // of the products with the head
   std::int64_t chunk_tokens = 0;           // 0 = chosen by the size of the vocabulary
@@ -42,6 +52,8 @@ struct LossResult {
   double kl_sum = 0;          // with a teacher
   std::int64_t n_correct = 0;  // the student's best token is the label
   std::int64_t n_agree = 0;    // the student's best token is the teacher's
+  torch::Tensor overlap;       // f32 [N] where asked for; 0 where no label counts
+  double accepted_sum = 0;     // of drafters (drafter_graph.h)
 };
 
 //   LossResult r = chunked_loss(hidden, graph.head(hooks), labels, {.softcap = config.logit_softcap});

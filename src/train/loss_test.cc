@@ -40,7 +40,11 @@ Tensor plain_loss(const Case& c, const LossOptions& options) {
   Tensor counted = (c.labels != kNoLabel).to(c.hidden.scalar_type());
   Tensor ce = -log_q.gather(-1, c.labels.clamp_min(0).unsqueeze(-1)).squeeze(-1);
   Tensor kl = (log_p.exp() * (log_p - log_q)).sum(-1);
-  return ((options.ce_weight * ce + options.kl_weight * kl) * counted * c.weights).sum();
+  Tensor miss = torch::zeros_like(ce);
+  if (options.overlap == Overlap::kShared) miss = 1 - torch::minimum(log_p.exp(), log_q.exp()).sum(-1);
+  if (options.overlap == Overlap::kBest)
+    miss = 1 - log_q.exp().gather(-1, log_p.argmax(-1, /*keepdim=*/true)).squeeze(-1);
+  return ((options.ce_weight * ce + options.kl_weight * kl + options.miss_weight * miss) * counted * c.weights).sum();
 }
 
 Teacher teacher_of(const Case& c) { return {c.teacher_hidden, c.teacher_head, kSoftcap, {}}; }
@@ -90,6 +94,28 @@ TEST(Loss, GradientsMatchFiniteDifferences) {
     EXPECT_NEAR(along_h, (c.hidden.grad() * dh).sum().item<double>(), 1e-6);
     EXPECT_NEAR(along_e, (c.head.grad() * de).sum().item<double>(), 1e-6);
   }
+}
+
+TEST(Loss, WhatTheOverlapMisses) {
+  for (Overlap overlap : {Overlap::kShared, Overlap::kBest})
+    for (std::int64_t chunk : {5, 0}) {
+      Case c = make_case(torch::kFloat32), exact = make_case(torch::kFloat64);
+      LossOptions options = options_of(0.2, 0.3, chunk);
+      options.miss_weight = 0.7;
+      options.overlap = overlap;
+      Tensor plain = plain_loss(exact, options);
+      plain.backward();
+      Teacher teacher = teacher_of(c);
+      LossResult r = chunked_loss(c.hidden, c.head, c.labels, options, &teacher, c.weights);
+      r.loss.backward();
+      EXPECT_LT(error(r.loss.detach(), plain.detach()), 3e-6);
+      EXPECT_LT(error(c.hidden.grad(), exact.hidden.grad()), 3e-6);
+      EXPECT_LT(error(c.head.grad(), exact.head.grad()), 3e-6);
+      ASSERT_EQ(r.overlap.numel(), kTokens);
+      EXPECT_EQ(r.overlap[2].item<float>(), 0.0f) << "no label";
+      EXPECT_GT(r.overlap[3].item<float>(), 0.0f);
+      EXPECT_LT(r.overlap[3].item<float>(), 1.0f);
+    }
 }
 
 TEST(Loss, CountsAndMetrics) {

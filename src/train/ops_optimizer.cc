@@ -42,10 +42,12 @@ void adamw_step(torch::Tensor& value, const torch::Tensor& grad, torch::Tensor& 
 
 double global_norm(const std::vector<torch::Tensor>& tensors) {
   double total = 0;
+  torch::Tensor elsewhere;  // the sum over tensors without our loops: read once, since reading waits for the device
   for (const torch::Tensor& tensor : tensors) {
     if (tensor.numel() == 0) continue;
     if (!on_fast_path({tensor})) {
-      total += tensor.detach().to(torch::kFloat64).square().sum().item<double>();
+      torch::Tensor sum = tensor.detach().to(torch::kFloat64).square().sum();
+      elsewhere = elsewhere.defined() ? elsewhere + sum : sum;
       continue;
     }
     torch::Tensor x = tensor.detach().contiguous();
@@ -56,6 +58,7 @@ double global_norm(const std::vector<torch::Tensor>& tensors) {
     });
     for (double p : partial) total += p;
   }
+  if (elsewhere.defined()) total += elsewhere.item<double>();
   return std::sqrt(total);
 }
 

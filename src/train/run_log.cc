@@ -31,6 +31,7 @@ std::string format_validation(const Validation& v) {
   std::string line = fmt::format("valid step {} ce {:.4f} ppl {:.4g}", v.step, v.ce, v.ppl);
   if (v.kl) line += fmt::format(" kl {:.3g}", *v.kl);
   if (v.top1_agreement) line += fmt::format(" top1 {:.1f}%", 100 * *v.top1_agreement);
+  if (v.draft_length) line += fmt::format(" {:.3f} tokens a round", *v.draft_length);
   if (v.best) line += " (best)";
   return line;
 }
@@ -74,6 +75,7 @@ Status RunLog::validation(const Validation& v) {
                {"tokens", v.n_tokens},  {"ce", v.ce},     {"ppl", v.ppl}};
   if (v.kl) json["kl"] = *v.kl;
   if (v.top1_agreement) json["top1_agreement"] = *v.top1_agreement;
+  if (v.draft_length) json["draft_length"] = *v.draft_length;
   json["accuracy"] = v.accuracy;
   json["best"] = v.best;
   return line(json.dump());

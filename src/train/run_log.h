@@ -32,8 +32,9 @@ struct Validation {
   int stage = 0;
   double ce = 0, ppl = 0;
   std::optional<double> kl = {}, top1_agreement = {};  // with a teacher; nats per token, share
+  std::optional<double> draft_length = {};             // of a drafter: tokens that a round is expected to give
   double accuracy = 0;                                 // the best token is the label
-  double score = 0;                                    // what best/ is chosen by: kl when the run minimises it, else ce
+  double score = 0;  // what best/ is chosen by, lowest first: -draft_length, or kl when the run minimises it, else ce
   bool best = false;
 };
 // "valid step 200 ce 3.761 ppl 43.0 kl 0.0031 top1 95.3% (best)"

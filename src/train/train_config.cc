@@ -66,9 +66,16 @@ void visit(Config& c, Visitor&& v) {
   v("dampening", c.qat.dampening, "pull of the weights to their grid, 0 = none");
   v("draft_steps", c.draft_steps, "train a drafter for the teacher: drafts in a row, 0 = train a model");
   v("draft_decay", c.draft_decay, "drafter: weight of a draft, relative to the one before");
+  v("draft_length_share", c.draft_length_share,
+    "drafter: share of the steps, the last, that go for the length of accepted drafts");
+  v("draft_overlap", c.draft_overlap,
+    "drafter: what they take for accepted, best (greedy text) or shared (drawn text)");
   v("drafter_hidden", c.drafter_hidden, "drafter from scratch: width");
   v("drafter_ffn", c.drafter_ffn, "drafter from scratch: feed-forward width");
   v("drafter_heads", c.drafter_heads, "drafter from scratch: query heads, 0 = four or a few more");
+  v("centroids", c.centroids, "drafter: clusters of an ordered head, trained last, 0 = a dense head");
+  v("centroids_used", c.centroids_used, "drafter: clusters whose tokens get a logit, 0 = one of 64");
+  v("centroid_steps", c.centroid_steps, "drafter: steps of the clusters, 0 = a quarter of the others");
   v("eval_every", c.eval_every, "steps between validations, 0 = only at the end");
   v("eval_windows", c.eval_windows, "validation windows, 0 = all");
   v("save_every", c.save_every, "steps between saves, 0 = only at the end");
@@ -342,9 +349,17 @@ Status validate(TrainConfig& c) {
     FACET_TRY(require(c.drafter_hidden > 0 && c.drafter_ffn > 0 && c.drafter_heads >= 0,
                       "'drafter_hidden' and 'drafter_ffn' must be above 0, 'drafter_heads' from 0"));
     FACET_TRY(require(std::isfinite(c.draft_decay) && c.draft_decay > 0, "'draft_decay' must be above 0"));
+    FACET_TRY(
+        require(c.draft_length_share >= 0 && c.draft_length_share <= 1, "'draft_length_share' must be from 0 to 1"));
+    FACET_TRY(require(one_of(c.draft_overlap, {"best", "shared"}),
+                      "'draft_overlap' is '" + c.draft_overlap + "', not one of best, shared"));
+    FACET_TRY(require(c.centroids >= 0 && c.centroids_used >= 0 && c.centroids_used <= c.centroids,
+                      "'centroids' must be 0 or more, 'centroids_used' from 0 to that"));
+    FACET_TRY(require(c.centroid_steps >= 0, "'centroid_steps' must be 0 or more"));
     FACET_TRY(require(c.scheme != "mobile", "a drafter has no mobile scheme; none or q4_0"));
   } else {
     FACET_TRY(require(c.draft_steps == 0, "'draft_steps' must be from 0 to 15"));
+    FACET_TRY(require(c.centroids == 0, "'centroids' are a drafter's"));
     FACET_TRY(require(c.init.empty() != c.model.empty(),
                       "give exactly one of 'init' (a model to go on from) and 'model' (from scratch)"));
     FACET_TRY(require(!c.tokenizer.empty() || !c.init.empty(),

@@ -62,7 +62,13 @@ struct TrainConfig {
   // A drafter of the teacher instead of a model (drafter_graph.h): 0 = no.
   int draft_steps = 0;
   double draft_decay = 0.8;
+  double draft_length_share = 0.15;    // of the steps, the last: they go for the length of what is kept
+  std::string draft_overlap = "best";  // best | shared: what they take for right (loss.h, Overlap)
   int drafter_hidden = 256, drafter_ffn = 2048, drafter_heads = 0;  // of a fresh one
+  // An ordered head: the drafter trains with a dense one first (or is that of init), then its clusters do, alone.
+  int centroids = 0;                // 0 = a dense head
+  int centroids_used = 0;           // 0 = one of 64
+  std::int64_t centroid_steps = 0;  // 0 = a quarter of the others; with init: as the others
 
   std::string device = "cpu";  // cpu | cuda
   std::string dtype = "f32";   // f32 | bf16 | auto: matrix products

@@ -27,7 +27,8 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // The parameters that train, in name order; the others stop asking for gradients.
-Result<std::vector<TrainedTensor>> choose_trained(const TrainConfig& config, Graph& graph) {
+Result<std::vector<TrainedTensor>> choose_trained(const TrainConfig& config, TrainParts& parts) {
+  Graph& graph = parts.student;
   std::vector<std::regex> frozen;
   for (const std::string& pattern : config.freeze) {
     try {
@@ -44,6 +45,7 @@ Result<std::vector<TrainedTensor>> choose_trained(const TrainConfig& config, Gra
     if (spec.role == Role::kPleTable) multiplier = config.ple_lr;
     for (const std::regex& pattern : frozen)
       if (std::regex_search(spec.name, pattern)) multiplier = 0;
+    if (parts.trains && !parts.trains(spec.name)) multiplier = 0;
     value.set_requires_grad(multiplier > 0);
     if (multiplier > 0) trained.push_back({spec.name, value, multiplier, spec.is_matrix});
   }
@@ -53,7 +55,7 @@ Result<std::vector<TrainedTensor>> choose_trained(const TrainConfig& config, Gra
 
 // Sums over tokens, added over micro-batches and processes before anything is divided.
 struct Sums {
-  double loss = 0, ce = 0, kl = 0, tokens = 0, correct = 0, agree = 0;
+  double loss = 0, ce = 0, kl = 0, tokens = 0, correct = 0, agree = 0, accepted = 0;
   void add(const LossResult& r) {
     loss += r.loss.item<double>();
     ce += r.ce_sum;
@@ -61,6 +63,7 @@ struct Sums {
     tokens += static_cast<double>(r.n_tokens);
     correct += static_cast<double>(r.n_correct);
     agree += static_cast<double>(r.n_agree);
+    accepted += r.accepted_sum;
   }
 };
 
@@ -149,7 +152,7 @@ Status Loop::prepare() {
     return invalid_argument("the teacher has a vocabulary of " + std::to_string(parts_.teacher->config().vocab_size) +
                             ", the student of " + std::to_string(model.vocab_size) +
                             "; a teacher must share the student's tokenizer");
-  FACET_ASSIGN(std::vector<TrainedTensor> trained, choose_trained(config_, parts_.student));
+  FACET_ASSIGN(std::vector<TrainedTensor> trained, choose_trained(config_, parts_));
   optimizer_.emplace(AdamOptions{.beta1 = config_.beta1,
                                  .beta2 = config_.beta2,
                                  .eps = config_.eps,
@@ -244,7 +247,7 @@ LossResult Loop::forward(const Batch& batch, bool with_teacher) {
   torch::Tensor tokens = batch.tokens.to(device), labels = batch.labels.to(device);
   if (parts_.objective)
     return parts_.objective(parts_.student, *parts_.hooks, parts_.teacher ? &*parts_.teacher : nullptr, tokens, labels,
-                            loss_options_);
+                            loss_options_, static_cast<double>(step_) / static_cast<double>(total_steps_));
   Teacher teacher;
   if (with_teacher) {
     torch::NoGradGuard no_grad;
@@ -373,7 +376,7 @@ Status Loop::validate_model() {
        first += std::int64_t{collectives.world_size()} * config_.batch_size)
     sums.add(forward(valid_->validation(first, std::min<std::int64_t>(config_.batch_size, total - first), total),
                      parts_.teacher.has_value()));
-  FACET_TRY(reduce(collectives, {&sums.ce, &sums.kl, &sums.tokens, &sums.correct, &sums.agree}));
+  FACET_TRY(reduce(collectives, {&sums.ce, &sums.kl, &sums.tokens, &sums.correct, &sums.agree, &sums.accepted}));
 
   Validation v;
   v.step = step_;
@@ -386,7 +389,8 @@ Status Loop::validate_model() {
     v.kl = sums.kl / sums.tokens;
     v.top1_agreement = sums.agree / sums.tokens;
   }
-  v.score = config_.loss == "kl" ? *v.kl : v.ce;
+  if (sums.accepted > 0) v.draft_length = 1 + sums.accepted / sums.tokens;
+  v.score = v.draft_length ? -*v.draft_length : config_.loss == "kl" ? *v.kl : v.ce;
   if (!std::isfinite(v.score))
     return internal_error("step " + std::to_string(step_) +
                           ": the validation loss is not finite; lower the learning rate; the last save is intact");

@@ -25,7 +25,7 @@
 #include "text/tokenizer.h"
 #include "train/data.h"
 #include "train/distributed.h"
-#include "train/drafter_graph.h"
+#include "train/draft_loss.h"
 #include "train/graph.h"
 #include "train/loss.h"
 #include "train/run_log.h"
@@ -67,11 +67,13 @@ struct TrainParts {
   std::unique_ptr<Collectives> collectives;
   Companions beside = {};  // what goes along into every model that is written
   // Of a student that is no model of its own, such as a drafter: its losses for tokens and labels, int64 [B, T].
-  // Undefined: the student's own forward pass.
-  using Objective =
-      std::function<LossResult(const Graph& student, GraphHooks& hooks, const Graph* teacher,
-                               const torch::Tensor& tokens, const torch::Tensor& labels, const LossOptions& options)>;
+  // progress: of the run, in [0, 1); a validation asks without gradients.  Undefined: the student's own forward pass.
+  using Objective = std::function<LossResult(const Graph& student, GraphHooks& hooks, const Graph* teacher,
+                                             const torch::Tensor& tokens, const torch::Tensor& labels,
+                                             const LossOptions& options, double progress)>;
   Objective objective = {};
+  // Which of the student's tensors train, by name.  Undefined: all.
+  std::function<bool(const std::string& name)> trains = {};
 };
 Result<TrainSummary> run_training(const TrainConfig& config, TrainParts parts, const TrainCallbacks& callbacks);
 

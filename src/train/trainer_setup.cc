@@ -8,10 +8,9 @@
 #include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "model/checkpoint.h"
-#include "model/drafter.h"
 #include "train/cpu/gemm.h"
 #include "train/cpu/prepare.h"
-#include "train/drafter_graph.h"
+#include "train/drafter_setup.h"
 #include "train/quantizers.h"
 #include "train/trainer.h"
 
@@ -69,50 +68,6 @@ Result<Graph> make_student(const TrainConfig& config, const GraphOptions& option
   return Graph::initialize(model, config.seed, options);
 }
 
-namespace {
-
-Result<Graph> make_drafter(const TrainConfig& config, const GemmaConfig& target, const GraphOptions& options) {
-  if (config.init.empty()) {
-    const GemmaConfig drafter = drafter_for(target, config.drafter_hidden, config.drafter_ffn, config.drafter_heads);
-    FACET_TRY(drafter.validate());
-    FACET_TRY(check_drafter(drafter, target));
-    return Graph::initialize(drafter, config.seed, options);
-  }
-  FACET_ASSIGN(const Checkpoint checkpoint, load_drafter(config.init));
-  FACET_TRY(check_drafter(checkpoint.config, target).with_prefix(config.init));
-  if (checkpoint.config.n_clusters > 0)
-    return unsupported(config.init + ": its head is ordered in clusters, training knows heads over all tokens");
-  return Graph::from_checkpoint(checkpoint, options);
-}
-
-TrainParts::Objective drafting(const TrainConfig& config) {
-  return [n = config.draft_steps, decay = config.draft_decay](const Graph& student, GraphHooks& hooks,
-                                                              const Graph* teacher, const torch::Tensor& tokens,
-                                                              const torch::Tensor& labels, const LossOptions& options) {
-    return draft_loss(student, hooks, *teacher, tokens, labels, {.n_steps = n, .decay = decay, .loss = options});
-  };
-}
-
-// Of the model that a run left, on the windows that it was validated with.
-Result<DraftAgreement> agreement_of(const std::string& drafter, const TrainConfig& config, const Graph& target,
-                                    const TokenStream& text) {
-  FACET_ASSIGN(const Checkpoint checkpoint, load_drafter(drafter));
-  FACET_ASSIGN(const Graph graph, Graph::from_checkpoint(checkpoint, target.options()));
-  FACET_ASSIGN(const Windows windows,
-               Windows::create(text, config.context, config.window_bos, config.seed, config.valid_text));
-  std::int64_t total = windows.n_validation();
-  if (config.eval_windows > 0) total = std::min(total, config.eval_windows);
-  GraphHooks plain;
-  DraftAgreement out;
-  for (std::int64_t first = 0; first < total; first += config.batch_size) {
-    const Batch batch = windows.validation(first, std::min<std::int64_t>(config.batch_size, total - first), total);
-    add_agreement(graph, plain, target, batch.tokens.to(target.options().device), config.draft_steps, out);
-  }
-  return out;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<TrainHooks>> make_hooks(const TrainConfig& config, const Graph& graph) {
   if (config.qat.scheme.kind == Scheme::Kind::kNone) return std::unique_ptr<TrainHooks>(std::make_unique<FloatHooks>());
   FACET_ASSIGN(std::unique_ptr<QuantizerSet> quantizers, QuantizerSet::create(graph, config.qat));
@@ -121,6 +76,11 @@ Result<std::unique_ptr<TrainHooks>> make_hooks(const TrainConfig& config, const 
 
 Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) {
   FACET_TRY(validate(config));
+  if (config.centroids > 0 && config.init.empty()) {
+    const TrainConfig dense = dense_stage(config);
+    FACET_ASSIGN(const TrainSummary summary, train(dense, callbacks));
+    config = cluster_stage(config, summary.model);
+  }
   FACET_ASSIGN(ProcessPlace place, place_from_environment());
   FACET_ASSIGN(GraphOptions options, set_up_device(config, place));
   const bool drafter = config.draft_steps > 0;
@@ -172,7 +132,8 @@ Result<TrainSummary> train(TrainConfig config, const TrainCallbacks& callbacks) 
                run_training(config,
                             TrainParts{std::move(student), std::move(teacher), std::move(hooks), std::move(tokenizer),
                                        std::move(train_tokens), std::move(valid_tokens), std::move(collectives),
-                                       std::move(beside), drafter ? drafting(config) : TrainParts::Objective()},
+                                       std::move(beside), drafter ? drafting(config) : TrainParts::Objective(),
+                                       drafter ? drafter_trains(config) : nullptr},
                             callbacks));
   if (text && place.rank == 0) {
     FACET_ASSIGN(summary.agreement, agreement_of(summary.model, config, *target, *text));
