@@ -37,6 +37,9 @@ struct GenerateStats {
   // With a drafter: rounds are passes of the model over drafts.  Tokens that were accepted are generated ones.
   int draft_rounds = 0, drafted_tokens = 0, accepted_tokens = 0;
   double draft_seconds = 0;  // of generation_seconds
+  // By depth: rounds in which all drafts before were right and this one stood to be checked; those in which it was
+  // right.
+  std::vector<int> tried_at, accepted_at;
   // Tokens that a round gives on average: those accepted, and the one the model adds; 0 without rounds.
   double mean_accepted_length() const { return draft_rounds > 0 ? 1 + double(accepted_tokens) / draft_rounds : 0; }
 

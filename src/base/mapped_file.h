@@ -21,10 +21,18 @@ class MappedFile {
   // Takes the pages of `part` out of this process's memory, where part lies in this mapping; else does nothing.  They
   // are read again, from the system's cache or the file, when they are next touched.
   void release(std::span<const std::byte> part) const;
+  // Copies `part` to `out` by reading the file, so that no page of it becomes resident here: around a byte that is
+  // touched the system may map megabytes.  false, and nothing useful in `out`: it does not lie in this mapping, or the
+  // file is no longer that long.
+  bool copy(std::span<const std::byte> part, std::byte* out) const;
 
  private:
-  MappedFile(const std::byte* data, std::size_t size, std::string path)
-      : data_(data), size_(size), path_(std::move(path)) {}
+  MappedFile(int fd, const std::byte* data, std::size_t size, std::string path)
+      : fd_(fd), data_(data), size_(size), path_(std::move(path)) {}
+  bool holds(std::span<const std::byte> part) const {
+    return !part.empty() && part.data() >= data_ && part.data() + part.size() <= data_ + size_;
+  }
+  int fd_ = -1;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::string path_;

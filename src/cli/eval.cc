@@ -3,6 +3,7 @@
 
 #include "base/mapped_file.h"
 #include "cli/cli.h"
+#include "cli/eval_drafter.h"
 #include "cli/progress.h"
 #include "eval/measure.h"
 #include "eval/record.h"
@@ -17,6 +18,7 @@ struct EvalFlags {
   int context = 256, max_windows = 0, max_tasks = 0, threads = 1;
   bool float_activations = false, no_static_scales = false;
   double max_kld = 0, min_top1 = 0;
+  DraftEvalFlags drafts;
 };
 
 // What quantization and method a model says of itself, unless the user says otherwise.
@@ -38,6 +40,17 @@ Status check_gates(const EvalFlags& flags, const EvalRecord& record) {
 }
 
 Status run_eval(const EvalFlags& flags) {
+  if (!flags.drafts.drafting.drafter.empty()) {
+    if (!flags.references.empty() || !flags.tasks.empty())
+      return invalid_argument("-md judges a drafter; --reference and --tasks judge models");
+    DraftEvalFlags drafts = flags.drafts;
+    drafts.model = flags.model;
+    drafts.text = flags.text;
+    drafts.format = flags.format;
+    drafts.output = flags.output;
+    drafts.threads = flags.threads;
+    return run_eval_drafter(drafts);
+  }
   if ((flags.max_kld > 0 || flags.min_top1 > 0) && flags.references.empty())
     return invalid_argument("--max-kld and --min-top1 compare with a --reference; give one");
   if (!flags.scheme.empty()) FACET_TRY(parse_scheme(flags.scheme).status());
@@ -123,6 +136,13 @@ void add_eval(CLI::App& app, Status& status) {
   verb->add_flag("--float-activations", flags->float_activations, "do not quantize activations of block formats");
   verb->add_flag("--no-static-scales", flags->no_static_scales,
                  "drop a mobile model's activation clamps (to see what they do)");
+  drafting_flags(verb, flags->drafts.drafting);
+  option(verb, "--max-texts", flags->drafts.n_texts, "with -md: texts to write")->check(CLI::Range(1, 1 << 24));
+  option(verb, "--prompt-tokens", flags->drafts.options.prompt_tokens, "with -md: tokens of --text before each")
+      ->check(CLI::Range(1, 1 << 20));
+  option(verb, "-n,--predict,--n-predict", flags->drafts.options.max_tokens, "with -md: tokens to write, at most")
+      ->check(CLI::Range(1, 1 << 20));
+  option(verb, "-s,--seed", flags->drafts.options.seed, "with -md: of prompts and draws");
   threads_option(verb, flags->threads);
   verb->callback([flags, &status] { status = run_eval(*flags); });
 }

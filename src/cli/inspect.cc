@@ -95,7 +95,6 @@ Json plan_json(const MemoryPlan& p, const Session& session) {
           {"cache_bytes", p.cache},
           {"buffers_bytes", p.buffers},
           {"logits_bytes", p.logits},
-          {"table_rows_bytes", p.table_rows},
           {"program_bytes", p.program},
           {"mapped_not_resident_bytes", p.tables},
           {"weight_bytes_per_token", weight_bytes_per_token(session.model())},
@@ -116,7 +115,6 @@ std::string plan_text(const MemoryPlan& p, const Session& session) {
   out += line("cache", p.cache, "keys and values of the whole context");
   out += line("activations", p.buffers, "of one batch");
   out += line("logits", p.logits, "of one position");
-  out += line("table rows", p.table_rows, "what is mapped around the rows last read, at most");
   out += line("program", p.program, "code, stacks, the file's header");
   out += line("resident", p.resident(), "in all");
   out += line("not resident", p.tables, "mapped tables of which a token reads one row");

@@ -42,6 +42,11 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
   gate_ = floats(batch * std::max(ffn, c_.ple_size));
   up_ = floats(batch * std::max(ffn, ple));
   ple_ = floats(batch * ple);
+  if (ple > 0) {
+    table_row_bytes_ = *row_bytes(model.ple_table().dtype, model.ple_table().cols());
+    table_rows_ = std::make_unique_for_overwrite<std::byte[]>(batch * table_row_bytes_);
+    buffer_bytes_ += batch * table_row_bytes_;
+  }
   for (int kind : {0, 1}) {
     cosines_[kind] = floats(batch * frequencies_[kind].size());
     sines_[kind] = floats(batch * frequencies_[kind].size());
@@ -130,7 +135,7 @@ void Forward::embed(std::span<const int> tokens) {
   projector_.run({{model_.ple_model_proj(), ple_.get()}});
   for_each_row(16 * all, [&](std::int64_t t) {
     float *context = ple_.get() + t * all, *token = up_.get() + t * all;
-    decode_row(model_.ple_table(), tokens[t], {token, static_cast<std::size_t>(all)});
+    decode_table_row(t, tokens[t], {token, static_cast<std::size_t>(all)});
     kernels_.scale(token, std::sqrt(float(p)), all);
     kernels_.scale(context, 1.0f / std::sqrt(float(d)), all);
     for (int l = 0; l < c_.n_layers(); ++l)
@@ -138,17 +143,20 @@ void Forward::embed(std::span<const int> tokens) {
     kernels_.add(context, token, all);
     kernels_.scale(context, std::sqrt(0.5f), all);
   });
-  release_table_rows();
 }
 
-// The per-layer table is the largest tensor of an E-type model, and a token reads one row of it.  What the system maps
-// around each (64 KiB) is given back now and then, so that a long text does not make the table resident.
-void Forward::release_table_rows() {
-  table_rows_ += n_rows();
-  if (table_rows_ < kKeptTableRows) return;
-  table_rows_ = 0;
-  model_.checkpoint().release(model_.ple_table().bytes);
-  model_.checkpoint().release(std::as_bytes(model_.ple_table().row_scales));
+// The per-layer table is the largest tensor of an E-type model, and a token reads one row of it: from the file, lest
+// what the system maps around each row make it resident.
+void Forward::decode_table_row(std::int64_t t, int token, std::span<float> out) const {
+  TensorView row = model_.ple_table();
+  std::byte* bytes = table_rows_.get() + static_cast<std::size_t>(t) * table_row_bytes_;
+  const auto first = static_cast<std::size_t>(token);
+  model_.checkpoint().copy(row.bytes.subspan(first * table_row_bytes_, table_row_bytes_), bytes);
+  row.bytes = {bytes, table_row_bytes_};
+  if (const auto groups = static_cast<std::size_t>(row.groups()); groups > 0)
+    row.row_scales = row.row_scales.subspan(first * groups, groups);
+  row.shape = {1, row.cols()};
+  decode_row(row, 0, out);
 }
 
 // The gated injection of this layer's slice of the per-layer embedding, then the layer's scalar.

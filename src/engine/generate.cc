@@ -28,6 +28,8 @@ class Rows {
     logits_.resize(vocab_ * static_cast<std::size_t>(1 + speculation.n_max));
     drafts_.reserve(static_cast<std::size_t>(speculation.n_max));
     batch_.reserve(static_cast<std::size_t>(1 + speculation.n_max));
+    stats.tried_at.resize(static_cast<std::size_t>(speculation.n_max));
+    stats.accepted_at.resize(static_cast<std::size_t>(speculation.n_max));
   }
 
   // Where the prompt's last row goes.
@@ -40,10 +42,14 @@ class Rows {
   // after history.
   Status advance(std::span<const int> history, int most) {
     const int token = history.back();
-    if (n_ahead() > 0 && drafts_[row_] == token) {
-      ++row_;
-      ++stats_.accepted_tokens;
-      return {};
+    if (n_ahead() > 0) {
+      ++stats_.tried_at[row_];
+      if (drafts_[row_] == token) {
+        ++stats_.accepted_at[row_];
+        ++stats_.accepted_tokens;
+        ++row_;
+        return {};
+      }
     }
     const std::size_t seed = row_;
     if (measured_)

@@ -28,7 +28,7 @@ std::uint64_t weight_bytes_per_token(const Model& model) {
 }
 
 MemoryPlan plan_memory(const Session& session) {
-  constexpr std::uint64_t kMappedAroundARow = 64 << 10, kProgram = 16 << 20;
+  constexpr std::uint64_t kProgram = 16 << 20;
   const Model& model = session.model();
   MemoryPlan plan;
   for (const TensorSpec& spec : tensor_specs(model.config())) {
@@ -48,10 +48,6 @@ MemoryPlan plan_memory(const Session& session) {
   plan.cache = session.cache_bytes();
   plan.buffers = session.buffer_bytes();
   plan.logits = std::uint64_t(model.config().vocab_size) * sizeof(float);
-  if (plan.tables > 0) {
-    const std::uint64_t rows = Forward::kKeptTableRows + static_cast<std::uint64_t>(session.options().max_batch);
-    plan.table_rows = std::min(plan.tables, rows * kMappedAroundARow);
-  }
   plan.program = kProgram;
   return plan;
 }
@@ -62,7 +58,6 @@ Status check_memory(const MemoryPlan& plan, std::uint64_t limit) {
   return no_resources("the plan needs " + megabytes(plan.resident()) + ", the limit is " + megabytes(limit) +
                       " (weights " + megabytes(plan.weights + plan.experts + plan.vectors) + ", cache " +
                       megabytes(plan.cache) + ", activations " + megabytes(plan.buffers + plan.logits) +
-                      ", table rows " + megabytes(plan.table_rows) +
                       "); a shorter context or a smaller batch needs less");
 }
 

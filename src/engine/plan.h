@@ -21,18 +21,15 @@ struct MemoryPlan {
   // Mapped from the file, resident as they are read.
   std::uint64_t weights = 0;  // matrices that every token reads
   std::uint64_t experts = 0;  // a token reads a few of them, a text all
-  std::uint64_t tables = 0;   // a token reads one row; not resident but for table_rows
+  std::uint64_t tables = 0;   // a token reads one row; rows come from the file, not the mapping: never resident
   // The session's own.
-  std::uint64_t vectors = 0;     // norms and scalars, decoded
-  std::uint64_t cache = 0;       // keys and values of the whole context
-  std::uint64_t buffers = 0;     // activations of a batch
-  std::uint64_t logits = 0;      // of one position
-  std::uint64_t table_rows = 0;  // at most, of what the system maps around the rows that were read
-  std::uint64_t program = 0;     // code, stacks, the file's header: a rough sum
+  std::uint64_t vectors = 0;  // norms and scalars, decoded
+  std::uint64_t cache = 0;    // keys and values of the whole context
+  std::uint64_t buffers = 0;  // activations of a batch
+  std::uint64_t logits = 0;   // of one position
+  std::uint64_t program = 0;  // code, stacks, the file's header: a rough sum
 
-  std::uint64_t resident() const {
-    return weights + experts + vectors + cache + buffers + logits + table_rows + program;
-  }
+  std::uint64_t resident() const { return weights + experts + vectors + cache + buffers + logits + program; }
 };
 MemoryPlan plan_memory(const Session& session);
 // kNoResources, with the numbers, when the plan is above `limit` bytes (0 = no limit).

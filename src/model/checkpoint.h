@@ -1,6 +1,7 @@
 // checkpoint.h: a model as named tensors: where loaders, writers, PTQ, the trainer and the engine meet.
 #pragma once
 
+#include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +46,12 @@ struct Checkpoint {
   // MappedFile::release() of bytes that lie in one of the files; does nothing for others.
   void release(std::span<const std::byte> bytes) const {
     for (const auto& file : files) file->release(bytes);
+  }
+  // Copies bytes of a tensor, from its file where it lies in one (MappedFile::copy()), else from memory.
+  void copy(std::span<const std::byte> bytes, std::byte* out) const {
+    for (const auto& file : files)
+      if (file->copy(bytes, out)) return;
+    std::memcpy(out, bytes.data(), bytes.size());
   }
   // The type that holds most weights.
   DType main_type() const;
