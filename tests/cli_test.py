@@ -153,6 +153,26 @@ def bench_drafts(tmp, model):
     facet(*ask, "-f", tmp + "/absent", code=3, says="absent")
     facet("bench", "-m", model, "-md", other, code=3, says="another model")
 
+    seen = json.loads(facet("inspect", "-m", model, "-md", drafter, "--spec-draft-n-max", "4", "--format", "json").stdout)
+    d = seen["drafter"]
+    check(d["clusters"] == 16 and d["n_draft_max"] == 4 and d["resident_bytes"] == sum(d[f"{part}_bytes"] for part in ("weights", "vectors", "buffers", "logits")),
+          f"inspect -md: {d}")
+    check(d["resident_bytes_with_model"] == d["resident_bytes"] + seen["plan"]["resident_bytes"] and 0 < d["weight_bytes_per_draft"] < d["weights_bytes"],
+          f"inspect -md: the sum: {d}")
+    check("with the model" in facet("inspect", "-m", model, "-md", drafter).stdout, "inspect -md: text")
+    # Room for the model alone, and for both.
+    both = d["resident_bytes_with_model"]
+    for verb in (["run", "-p", "x", "-n", "1", "-t", "1"], ["bench", "-n", "4", "-r", "1", "-t", "1"], ["inspect"]):
+        args = [verb[0], "-m", model, *verb[1:], "-c", "512"]
+        facet(*args, "-md", drafter, "--spec-draft-n-max", "4", "--memory-limit", "1G")
+    limited = ["run", "-m", model, "-p", "x", "-n", "1", "-t", "1", "--spec-draft-n-max", "4", "--memory-limit"]
+    facet(*limited, str(both), "-md", drafter)
+    refused = facet(*limited, str(both - 1), "-md", drafter, code=5, says="the limit is")
+    check(drafter in refused.stderr and refused.stdout == "", f"a limit is refused before anything is written: {refused.stderr!r} {refused.stdout!r}")
+    facet(*limited, str(both - 1))
+    facet("bench", "-m", model, "-md", drafter, "-n", "4", "--memory-limit", "2M", code=5, says="the limit is")
+    facet("inspect", "-m", model, "-md", drafter, "--memory-limit", str(both - 1), code=5, says="the limit is")
+
 
 def bench(tmp, model):
     facet("synth", "--preset", "e3b", "--out", tmp + "/x.gguf", code=2, says="e3b")

@@ -109,7 +109,7 @@ struct LoadedDrafter {
   Speculation speculation() const { return {drafter.get(), count.n_max, length.get()}; }
 };
 // Also: what a count, a drafter's file or another model's drafter earns (parse_draft_count(), load_drafter(),
-// check_drafter()).
+// check_drafter()); kNoResources: both do not fit in the session's memory_limit.
 Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session);
 // One or two lines on stderr.  kept: prompt tokens that were in the cache already.
 void print_timings(const GenerateStats& stats, int kept = 0);

@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/thread_pool.h"
 #include "cli/cli.h"
+#include "engine/plan.h"
 #include "model/drafter.h"
 #include "text/documents.h"
 
@@ -196,6 +197,11 @@ Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session) {
   auto drafter = Drafter::create(*out.model, session);
   if (!drafter.ok()) return drafter.status().with_prefix(flags.drafter);
   out.drafter = std::make_unique<Drafter>(std::move(*drafter));
+  const MemoryPlan plan = plan_memory(*out.drafter, out.count.n_max);
+  const Status fits = check_memory(plan_memory(session) + plan, session.options().memory_limit);
+  if (!fits.ok())
+    return fits.with_prefix(
+        fmt::format("with {}, which takes {:.1f} MB", flags.drafter, double(plan.resident()) / 1e6));
   return out;
 }
 
