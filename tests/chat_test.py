@@ -211,6 +211,47 @@ def turns(tmp, model):
     check("kept" in err and out.endswith(pipe(big, *GREEDY, "-n", "10", text=f"/load {history}\nhow are you\n")[0]), f"a big model's second turn: {err[-300:]!r}")
 
 
+def drafters(tmp, model):
+    """The same conversations with a drafter and without, through pipes and on a terminal."""
+    drafter, other = tmp + "/drafter", tmp + "/other_drafter"
+    for path, kind in ((drafter, "e-drafter"), (other, "k_eq_v-drafter")):
+        subprocess.run([WRITE_MODEL, path, kind], check=True, stdout=subprocess.DEVNULL)
+    text = "hello there\nhow are you\n/regen\n/clear\nand you\n/system be brief\nand now\n"
+    for draw in (["--temp", "0"], ["-s", "3", "--temp", "1.5", "--repeat-penalty", "1.2"]):
+        for reasoning in ("off", "on"):
+            flags = [*draw, "-t", "1", "-n", "24", "--reasoning", reasoning]
+            plain, _ = pipe(model, *flags, text=text + f"/save {tmp}/plain.json\n")
+            for n in ("1", "5", "auto"):
+                out, err = pipe(model, *flags, "-md", drafter, "--spec-draft-n-max", n, text=text + f"/save {tmp}/drafted.json\n")
+                check(out == plain, f"a drafter changes no answer ({flags}, {n}): {out!r} against {plain!r}")
+                check(open(tmp + "/drafted.json").read() == open(tmp + "/plain.json").read(), f"nor the conversation ({flags}, {n})")
+                # Those of a random drafter are always wrong: "auto" soon has none.
+                check(1 <= err.count("drafts: ") <= 5 and (n == "auto" or err.count("drafts: ") == 5), f"answers tell of their drafts: {err[-600:]!r}")
+    small = ["-c", "96", "-n", "12", *GREEDY]
+    many = "".join(f"message {letter}\n" for letter in "abcdefgh")
+    check(pipe(model, *small, "-md", drafter, text=many)[0] == pipe(model, *small, text=many)[0], "nor when old messages are forgotten")
+    pipe(model, "-md", other, text="hi\n", code=3, says="another model")
+    pipe(model, "-md", model, text="hi\n", code=3, says="not a drafter")
+    for n in ("0", "16", "x"):
+        pipe(model, "-md", drafter, "--spec-draft-n-max", n, text="hi\n", code=2, says="expected 1 to 15")
+    pipe(model, "-md", drafter, "--memory-limit", "100K", text="hi\n", code=5, says="the limit is")
+    screens = []
+    for flags in ([], ["-md", drafter, "--spec-draft-n-max", "4"], ["-md", drafter]):
+        with Terminal(model, *GREEDY, "-n", "12", *flags) as t:
+            for line in ("hello", "and you"):
+                t.say(line)
+            t.type("/stats")
+            t.screen_until("positions in the cache")
+            if "-md" in flags and "4" not in flags:
+                t.screen_until("drafting: ")
+            screen = t.screen()
+            check(("drafts: " in screen) == bool(flags), f"a terminal tells of drafts: {screen[-600:]!r}")
+            screens.append([line for line in screen.splitlines() if line and not re.match(r"prompt: |drafts: |drafting: |model |\d+ messages; ", line)])
+            t.type("/bye")
+            check(t.code() == 0, "/bye ends with 0")
+    check(screens[0] == screens[1] == screens[2] and len(screens[0]) > 4, f"a terminal shows the same answers: {screens}")
+
+
 def thoughts(tmp):
     """Models of few words, drawn evenly: which come when depends on the seed alone."""
     draw = ["-s", "1", "--temp", "100", "-t", "1", "-n", "200"]
@@ -325,6 +366,7 @@ def main():
         bad_input(tmp, model)
         pipes(tmp, model)
         turns(tmp, model)
+        drafters(tmp, model)
         thoughts(tmp)
         full_context(tmp, model)
         terminal(tmp, model)

@@ -118,6 +118,62 @@ def drafters(tmp, model):
         facet(*ask, "-md", tmp + "/cut.gguf", code=3, says="cut.gguf")
 
 
+def bench_drafts(tmp, model):
+    """`bench -md`: what is counted, what is refused; the fields of rows without drafts are those of `bench`."""
+    drafter, other = tmp + "/drafter", tmp + "/other_drafter"
+    ask = ["bench", "-m", model, "-md", drafter, "-n", "24", "-r", "2", "-t", "1"]
+    rows = json.loads(facet(*ask, "--spec-draft-n-max", "1,3,auto", "-d", "0,20", "-o", "json").stdout)
+    check([(r["n_depth"], r["draft_length"]) for r in rows] == [(d, n) for d in (0, 20) for n in ("none", "1", "3", "auto")], "bench -md: the rows")
+    plain = json.loads(facet("bench", "-m", model, "-p", "0", "-n", "4", "-r", "1", "-o", "json").stdout)[0]
+    for r in rows:
+        check(set(plain) - set(r) == {"ttft_ms", "logits_hash"}, f"bench -md: fields of bench are kept: {set(plain) - set(r)}")
+        check(r["same_text"] and len(r["samples_ts"]) == 2 and r["n_gen"] == 24 and r["median_ts"] > 0, f"bench -md: figures: {r}")
+        if r["draft_length"] == "none":
+            check(r["draft_n"] == 0 and r["speedup"] == 1 and r["bytes_per_token"] > 0, f"bench -md: the plain row: {r}")
+        else:
+            check(r["draft_n"] > 0 and r["draft_accepted"] <= r["draft_n"] and r["draft_ms"] > 0 and r["speedup"] > 0, f"bench -md: a row of drafts: {r}")
+            check((r["draft_chosen"] != "") == (r["draft_length"] == "auto"), "bench -md: what auto measured")
+    for half in (rows[:4], rows[4:]):
+        check(len({r["text_hash"] for r in half}) == 1, "bench -md: one text")
+    for chance, length in (("0", 1), ("1", 4)):
+        r = json.loads(facet(*ask, "--spec-draft-n-max", "3", "--acceptance", chance, "-o", "json").stdout)[1]
+        check(r["mean_accepted_length"] == length and r["same_text"], f"bench --acceptance {chance}: {r['mean_accepted_length']}")
+    heads = [json.loads(facet(*ask, *flag, "-o", "json").stdout)[1]["draft_head"] for flag in ([], ["--dense-head"])]
+    check(heads == ["4 of 16 clusters", "dense"], f"bench --dense-head: {heads}")
+    open(tmp + "/prompt.txt", "w").write("the cat sat on the mat")
+    r = json.loads(facet(*ask, "-f", tmp + "/prompt.txt", "-d", "5,0", "-o", "json").stdout)
+    check(r[0]["n_depth"] == 5 and r[2]["n_depth"] > 5, f"bench -f: {[x['n_depth'] for x in r]}")
+    check("| tg24 | auto |" in facet(*ask).stdout and "same_text" in facet(*ask, "-o", "csv").stdout, "bench -md: table and csv")
+    for flags, says in [(["-p", "8"], "-p"), (["-pg", "4,4"], "-pg"), (["--spec-draft-n-max", "1,x"], "'x'"), (["--spec-draft-n-max", ""], "''"),
+                        (["--spec-draft-n-max", "16"], "16"), (["--acceptance", "1.5"], "1.5"), (["-n", "0"], "-n"), (["-d", "9999999"], "-d"),
+                        (["-f", tmp + "/prompt.txt", "-d", "99"], "-d 99"), (["-c", "16"], "do not fit")]:
+        facet(*ask, *flags, code=2, says=says)
+    for flags in (["-f", tmp + "/prompt.txt"], ["--acceptance", "1"], ["--dense-head"]):
+        facet("bench", "-m", model, *flags, code=2, says="-md")
+    facet(*ask, "-f", tmp + "/absent", code=3, says="absent")
+    facet("bench", "-m", model, "-md", other, code=3, says="another model")
+
+    seen = json.loads(facet("inspect", "-m", model, "-md", drafter, "--spec-draft-n-max", "4", "--format", "json").stdout)
+    d = seen["drafter"]
+    check(d["clusters"] == 16 and d["n_draft_max"] == 4 and d["resident_bytes"] == sum(d[f"{part}_bytes"] for part in ("weights", "vectors", "buffers", "logits")),
+          f"inspect -md: {d}")
+    check(d["resident_bytes_with_model"] == d["resident_bytes"] + seen["plan"]["resident_bytes"] and 0 < d["weight_bytes_per_draft"] < d["weights_bytes"],
+          f"inspect -md: the sum: {d}")
+    check("with the model" in facet("inspect", "-m", model, "-md", drafter).stdout, "inspect -md: text")
+    # Room for the model alone, and for both.
+    both = d["resident_bytes_with_model"]
+    for verb in (["run", "-p", "x", "-n", "1", "-t", "1"], ["bench", "-n", "4", "-r", "1", "-t", "1"], ["inspect"]):
+        args = [verb[0], "-m", model, *verb[1:], "-c", "512"]
+        facet(*args, "-md", drafter, "--spec-draft-n-max", "4", "--memory-limit", "1G")
+    limited = ["run", "-m", model, "-p", "x", "-n", "1", "-t", "1", "--spec-draft-n-max", "4", "--memory-limit"]
+    facet(*limited, str(both), "-md", drafter)
+    refused = facet(*limited, str(both - 1), "-md", drafter, code=5, says="the limit is")
+    check(drafter in refused.stderr and refused.stdout == "", f"a limit is refused before anything is written: {refused.stderr!r} {refused.stdout!r}")
+    facet(*limited, str(both - 1))
+    facet("bench", "-m", model, "-md", drafter, "-n", "4", "--memory-limit", "2M", code=5, says="the limit is")
+    facet("inspect", "-m", model, "-md", drafter, "--memory-limit", str(both - 1), code=5, says="the limit is")
+
+
 def bench(tmp, model):
     facet("synth", "--preset", "e3b", "--out", tmp + "/x.gguf", code=2, says="e3b")
     facet("synth", "--preset", "e2b", "--scheme", "q5", "--out", tmp + "/x.gguf", code=2, says="q5")
@@ -337,6 +393,7 @@ def main():
         bench_parts(tmp, model, text)
         bench(tmp, model)
         drafters(tmp, model)
+        bench_drafts(tmp, model)
         conversions(tmp, model)
         if HAS_TRAINER:
             train(tmp, model, text)

@@ -3,33 +3,13 @@
 
 #include <charconv>
 #include <chrono>
-#include <cmath>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
-#include "base/process.h"
 #include "cli/bench.h"
-#include "cli/cli.h"
 #include "cli/progress.h"
-#include "eval/bench.h"
-#include "facet/version.h"
-#include "model/checkpoint.h"
 
 namespace facet::cli {
-namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct BenchFlags {
-  std::string model, prompts = "512", generated = "128", depths = "0", threads, output = "md";
-  SessionFlags session;
-  std::vector<std::string> both;  // "PP,TG"
-  int repetitions = 5;
-  bool no_warm_up = false;
-  std::uint64_t seed = 1;
-};
-
-// "1,2,8" or "512-2048+512", mixed.
 Result<std::vector<int>> parse_numbers(const std::string& flag, const std::string& text, int least, int most) {
   const Status bad = invalid_argument(
       fmt::format("{} '{}': expected numbers from {} to {}, such as 1,2 or 512-2048+512", flag, text, least, most));
@@ -59,6 +39,10 @@ Result<std::vector<int>> parse_numbers(const std::string& flag, const std::strin
   return out;
 }
 
+namespace {
+
+using Json = nlohmann::ordered_json;
+
 Result<std::vector<BenchCase>> parse_cases(const BenchFlags& flags) {
   constexpr int kMost = 1 << 20;
   FACET_ASSIGN(std::vector<int> prompts, parse_numbers("-p", flags.prompts, 0, kMost));
@@ -78,64 +62,6 @@ Result<std::vector<BenchCase>> parse_cases(const BenchFlags& flags) {
   }
   if (out.empty()) return invalid_argument("nothing to measure: -p, -n and -pg are all 0");
   return out;
-}
-
-double mean(const std::vector<double>& v) { return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size()); }
-double deviation(const std::vector<double>& v) {
-  if (v.size() < 2) return 0;
-  double sum = 0;
-  for (double x : v) sum += (x - mean(v)) * (x - mean(v));
-  return std::sqrt(sum / double(v.size() - 1));
-}
-
-// What stays the same in all rows of one run.
-struct Setting {
-  std::string model_filename, model_type, cpu, isa, time, type_k, type_v;
-  std::uint64_t model_size = 0, n_params = 0;
-  double streaming = 0;  // bytes per second
-};
-
-Json to_json(const Setting& s, const BenchFlags& flags, int threads, const BenchReport& report, const BenchResult& r,
-             double load_seconds) {
-  std::vector<double> rates = r.tokens_per_second(), ns;
-  for (double seconds : r.seconds) ns.push_back(std::round(seconds * 1e9));
-  const ResidentBytes resident = resident_bytes();
-  const double bytes_per_second = double(r.bytes_per_token) * mean(rates);
-  return {{"build_commit", FACET_VERSION_STRING},
-          {"cpu_info", s.cpu},
-          {"backend", s.isa},
-          {"model_filename", s.model_filename},
-          {"model_type", s.model_type},
-          {"model_size", s.model_size},
-          {"model_n_params", s.n_params},
-          {"n_batch", flags.session.batch},
-          {"n_ubatch", report.session.max_batch},
-          {"n_threads", threads},
-          {"n_threads_batch", report.session.batch_threads},
-          {"type_k", s.type_k},
-          {"type_v", s.type_v},
-          {"n_prompt", r.what.n_prompt},
-          {"n_gen", r.what.n_generate},
-          {"n_depth", r.what.depth},
-          {"test_time", s.time},
-          {"avg_ns", mean(ns)},
-          {"stddev_ns", deviation(ns)},
-          {"avg_ts", mean(rates)},
-          {"stddev_ts", deviation(rates)},
-          {"samples_ns", ns},
-          {"samples_ts", rates},
-          {"bytes_per_token", r.bytes_per_token},
-          {"gb_per_second", bytes_per_second / 1e9},
-          {"streaming_gb_per_second", s.streaming / 1e9},
-          {"streaming_share", s.streaming > 0 ? bytes_per_second / s.streaming : 0},
-          {"peak_rss_metric", "VmHWM"},
-          {"peak_rss_bytes", peak_rss_bytes()},
-          {"rss_anon_bytes", resident.anonymous},
-          {"rss_file_bytes", resident.file},
-          {"load_ms", load_seconds * 1e3},
-          {"ttft_ms", (load_seconds + report.first_token_seconds) * 1e3},
-          {"logits_hash", fmt::format("{:016x}", r.logits_hash)},
-          {"seed", flags.seed}};
 }
 
 std::string markdown(const Rows& rows) {
@@ -165,21 +91,21 @@ std::string markdown(const Rows& rows) {
 }
 
 Status run_bench(const BenchFlags& flags) {
+  if (!flags.prompt_file.empty() || !flags.acceptance.empty() || flags.drafting.dense_head)
+    return invalid_argument("-f, --acceptance and --dense-head are for a drafter; name one with -md");
   FACET_ASSIGN(std::vector<BenchCase> cases, parse_cases(flags));
   FACET_ASSIGN(std::vector<int> threads, parse_numbers("-t", flags.threads, 1, 1024));
   FACET_ASSIGN(std::string path, model_path_or_builtin(flags.model));
   Rows rows;
   Progress progress;
   for (int n_threads : threads) {
-    Setting setting;
     progress.show("measuring the streaming bandwidth");
-    FACET_ASSIGN(setting.streaming, streaming_bandwidth(n_threads));
+    FACET_ASSIGN(const double streaming, streaming_bandwidth(n_threads));
     const auto start = std::chrono::steady_clock::now();
     FACET_ASSIGN(Model model, Model::load(path));
     FACET_ASSIGN(const SessionOptions session, session_options(flags.session, n_threads, model));
     ThreadPool pool(std::max(session.threads, session.batch_threads));
     const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    FACET_ASSIGN(const kernels::Table* table, kernels::choose());
     BenchOptions options{.cases = cases,
                          .repetitions = flags.repetitions,
                          .warm_up = !flags.no_warm_up,
@@ -192,18 +118,14 @@ Status run_bench(const BenchFlags& flags) {
     };
     FACET_ASSIGN(BenchReport report, bench(model, pool, options));
     progress.finish();
-    const Checkpoint& c = model.checkpoint();
-    setting.model_filename = path;
-    setting.model_size = c.byte_size();
-    for (const auto& [name, t] : c.tensors) setting.n_params += std::uint64_t(element_count(t.shape));
-    setting.model_type = fmt::format("gemma4 {:.1f}B {}", double(setting.n_params) / 1e9, info(c.main_type()).name);
-    setting.cpu = cpu_name();
-    setting.isa = std::string("cpu ") + table->name;
-    setting.type_k = name_of(report.session.kv);
-    setting.type_v = name_of(report.session.value_type());
-    setting.time = utc_now();
-    for (const BenchResult& r : report.results)
-      rows.push_back(to_json(setting, flags, n_threads, report, r, load_seconds));
+    const BenchSetting setting = setting_of(flags, path, model, report.session, streaming, load_seconds);
+    for (const BenchResult& r : report.results) {
+      Json row = to_json(setting, r.what, r.seconds, r.bytes_per_token);
+      row["ttft_ms"] = (load_seconds + report.first_token_seconds) * 1e3;
+      row["logits_hash"] = fmt::format("{:016x}", r.logits_hash);
+      row["seed"] = flags.seed;
+      rows.push_back(std::move(row));
+    }
   }
   return write_output("", format_rows(flags.output, rows, markdown));
 }
@@ -215,7 +137,8 @@ void add_bench(CLI::App& app, Status& status) {
   CLI::App* verb =
       app.add_subcommand("bench", "measure speed and memory (or: bench load, bench tokenize, bench train)");
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
-  option(verb, "-p,--n-prompt", flags->prompts, "prompt tokens, 0 = none: 512, 128,512 or 512-2048+512");
+  const CLI::Option* prompts =
+      option(verb, "-p,--n-prompt", flags->prompts, "prompt tokens, 0 = none: 512, 128,512 or 512-2048+512");
   option(verb, "-n,--n-gen", flags->generated, "generated tokens");
   verb->add_option("--pg", flags->both, "PROMPT,GENERATED timed together; may be given more than once");
   option(verb, "-d,--n-depth", flags->depths, "positions already filled");
@@ -226,12 +149,26 @@ void add_bench(CLI::App& app, Status& status) {
   output_option(verb, flags->output);
   option(verb, "-s,--seed", flags->seed, "of the tokens");
   verb->add_flag("--no-warmup", flags->no_warm_up, "no untimed run first");
+  drafting_flags(verb, flags->drafting);
+  option(verb, "-f,--file", flags->prompt_file, "with -md: the text that fills -d positions (0: all of it)");
+  verb->add_option("--acceptance", flags->acceptance,
+                   "with -md: make draft 1, 2, ... right with these chances, as 0.7,0.6,0.5: what a drafter would gain")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 1.0));
+  verb->add_flag("--dense-head", flags->drafting.dense_head, "with -md: ignore the drafter's clusters");
   verb->require_subcommand(0, 1);
   add_bench_load(*verb, status);
   add_bench_tokenize(*verb, status);
   forward_to_train(*verb, {"bench", "train"}, "the speed of training, with and without fake quantization", status);
-  verb->callback([flags, verb, &status] {
-    if (verb->get_subcommands().empty()) status = run_bench(*flags);
+  verb->callback([flags, verb, prompts, &status] {
+    if (!verb->get_subcommands().empty()) return;
+    if (flags->drafting.drafter.empty()) {
+      status = run_bench(*flags);
+    } else if ((prompts->count() > 0 && flags->prompts != "0") || !flags->both.empty()) {
+      status = invalid_argument("-md measures how text is written: say -n and -d, not -p or -pg");
+    } else {
+      status = run_bench_drafts(*flags);
+    }
   });
 }
 

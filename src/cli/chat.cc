@@ -28,6 +28,7 @@ struct ChatFlags {
   std::string model, prompt, system, system_file, reasoning = "auto";
   SessionFlags session;
   DrawFlags draw;
+  DraftFlags drafting;
   bool single_turn = false;
 };
 
@@ -39,15 +40,16 @@ constexpr const char* kHelp =
     "/system TEXT   set the system prompt (nothing: remove it)\n"
     "/save FILE     write the conversation as JSON\n"
     "/load FILE     go on with a conversation from JSON\n"
-    "/stats         tokens in the context, memory\n"
+    "/stats         tokens in the context, memory, what drafting measured\n"
     "/help          this list\n"
     "A line that ends in \\ goes on in the next.  Ctrl-C stops an answer; a second one, or one at the prompt, leaves.";
 
 // One run of the verb, from the first message to the last.
 class Chat {
  public:
-  Chat(const ChatFlags& flags, ChatSession session, GenerateOptions options)
-      : flags_(flags), session_(std::move(session)), options_(std::move(options)) {}
+  // drafting: null, or what it measures, for /stats.
+  Chat(const ChatFlags& flags, ChatSession session, GenerateOptions options, const DraftLength* drafting)
+      : flags_(flags), session_(std::move(session)), options_(std::move(options)), drafting_(drafting) {}
 
   Status run() {
     set_system(flags_.system);
@@ -204,6 +206,7 @@ class Chat {
         fmt::format("{} messages; {} of {} positions in the cache; cache {:.1f} MB, peak memory {:.1f} MB (VmHWM)",
                     messages().size(), session_.position(), s.options().context, double(s.cache_bytes()) / 1e6,
                     double(peak_rss_bytes()) / 1e6));
+    if (drafting_ != nullptr) terminal_.note("drafting: " + drafting_->describe());
   }
 
   Status read(const std::string& path) {
@@ -232,6 +235,7 @@ class Chat {
   const ChatFlags& flags_;
   ChatSession session_;
   GenerateOptions options_;
+  const DraftLength* drafting_;
   Terminal terminal_;
   std::string read_;  // texts of files, for the next message
   bool ended_early_ = false;
@@ -273,6 +277,7 @@ Status run_chat(ChatFlags flags) {
   session_options.max_rollback = std::max(session_options.max_batch, 1024);
   ThreadPool pool(std::max(session_options.threads, session_options.batch_threads));
   FACET_ASSIGN(Session session, Session::create(model, pool, session_options));
+  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session));
   fmt::print(stderr, "{}\n", describe(path, session, flags.draw.threads));
 
   GenerateOptions options{.max_tokens = flags.draw.n_predict,
@@ -281,7 +286,8 @@ Status run_chat(ChatFlags flags) {
                           .ignore_stop = flags.draw.ignore_eos};
   for (int token : model.config().eos_tokens) options.stop_tokens.push_back(token);
   const chat::TurnOptions turns{.thinking = flags.reasoning == "on"};
-  return Chat(flags, ChatSession(tokenizer, std::move(session), format, turns), std::move(options)).run();
+  ChatSession conversation(tokenizer, std::move(session), format, turns, drafter.speculation());
+  return Chat(flags, std::move(conversation), std::move(options), drafter.length.get()).run();
 }
 
 }  // namespace
@@ -298,6 +304,7 @@ void add_chat(CLI::App& app, Status& status) {
       ->check(CLI::IsMember({"on", "off", "auto"}));
   session_flags(verb, flags->session);
   draw_flags(verb, flags->draw);
+  drafting_flags(verb, flags->drafting);
   verb->callback([flags, &status] { status = run_chat(*flags); });
 }
 

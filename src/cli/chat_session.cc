@@ -30,8 +30,12 @@ int drop_oldest(std::vector<Message>& messages) {
 }  // namespace
 
 ChatSession::ChatSession(const Tokenizer& tokenizer, Session session, chat::TurnFormat format,
-                         chat::TurnOptions options)
-    : tokenizer_(tokenizer), session_(std::move(session)), format_(format), options_(options) {}
+                         chat::TurnOptions options, const Speculation& speculation)
+    : tokenizer_(tokenizer),
+      session_(std::move(session)),
+      format_(format),
+      options_(options),
+      speculation_(speculation) {}
 
 Result<std::vector<int>> ChatSession::prompt_that_fits(int& forgotten) {
   const auto context = static_cast<std::size_t>(session_.options().context);
@@ -67,7 +71,7 @@ Result<ChatSession::Answer> ChatSession::answer(const GenerateOptions& options, 
         const chat::ReplyParser::Piece piece = parser.feed(token);
         return show(piece.kind, piece.bytes);
       },
-      cancelled, all.first(out.kept));
+      cancelled, all.first(out.kept), speculation_);
   held_ = prompt;
   if (drawn.ok()) held_.insert(held_.end(), drawn->tokens.begin(), drawn->tokens.end());
   held_.resize(session_.position());  // the last token drawn is not in the cache, nor is a prompt that was interrupted

@@ -8,6 +8,7 @@
 
 #include "chat/reply.h"
 #include "chat/turns.h"
+#include "engine/generate.h"
 #include "engine/session.h"
 #include "facet/generate_options.h"
 #include "text/tokenizer.h"
@@ -21,7 +22,9 @@ namespace facet::cli {
 // the tokens are is decided by the conversation alone, so an answer does not depend on what was in the cache.
 class ChatSession {
  public:
-  ChatSession(const Tokenizer& tokenizer, Session session, chat::TurnFormat format, chat::TurnOptions options);
+  // speculation: who drafts for that session; must outlive the conversation.  Answers are those without.
+  ChatSession(const Tokenizer& tokenizer, Session session, chat::TurnFormat format, chat::TurnOptions options,
+              const Speculation& speculation = {});
 
   struct Answer {
     chat::Reply reply;
@@ -48,6 +51,7 @@ class ChatSession {
   Session session_;
   chat::TurnFormat format_;
   chat::TurnOptions options_;
+  Speculation speculation_;
   std::vector<int> held_;  // what the session has evaluated
 };
 

@@ -95,18 +95,21 @@ void draw_flags(CLI::App* verb, DrawFlags& flags);
 struct DraftFlags {
   std::string drafter;
   std::string n_max = "auto";  // or a number
+  bool dense_head = false;     // without its clusters
 };
 void drafting_flags(CLI::App* verb, DraftFlags& flags);
+// "auto" or a number.  kInvalidArgument: neither, or more drafts than this session can check.
+Result<DraftCount> parse_draft_count(const std::string& text, const Session& session);
 // The drafter that the flags name, bound to a session; keeps what it needs, and is empty where none is named.
 struct LoadedDrafter {
   std::unique_ptr<Model> model;
   std::unique_ptr<Drafter> drafter;
-  int n_max = 0;
-  std::unique_ptr<DraftLength> length;  // of "auto"
-  Speculation speculation() const { return {drafter.get(), n_max, length.get()}; }
+  DraftCount count;
+  std::unique_ptr<DraftLength> length;  // where the count adapts
+  Speculation speculation() const { return {drafter.get(), count.n_max, length.get()}; }
 };
-// Also: what a drafter's file or another model's drafter earns (load_drafter(), check_drafter()); kInvalidArgument:
-// more drafts than this session can check.
+// Also: what a count, a drafter's file or another model's drafter earns (parse_draft_count(), load_drafter(),
+// check_drafter()); kNoResources: both do not fit in the session's memory_limit.
 Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session);
 // One or two lines on stderr.  kept: prompt tokens that were in the cache already.
 void print_timings(const GenerateStats& stats, int kept = 0);

@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/thread_pool.h"
 #include "cli/cli.h"
+#include "engine/plan.h"
 #include "model/drafter.h"
 #include "text/documents.h"
 
@@ -165,31 +166,42 @@ void drafting_flags(CLI::App* verb, DraftFlags& flags) {
          "tokens to draft per round: 1 to 15, or auto, which measures what pays and drafts none where nothing does");
 }
 
+Result<DraftCount> parse_draft_count(const std::string& text, const Session& session) {
+  constexpr int kMostByItself = 7;
+  const int most = most_drafts(session);
+  if (text == "auto") {
+    if (most < 1) return invalid_argument("-md: this session checks no drafts (-b and -ub are 1)");
+    return DraftCount{std::min(kMostByItself, most), true};
+  }
+  DraftCount out;
+  const char* end = text.data() + text.size();
+  if (auto [at, error] = std::from_chars(text.data(), end, out.n_max);
+      error != std::errc() || at != end || out.n_max < 1 || out.n_max > 15)
+    return invalid_argument("--spec-draft-n-max '" + text + "': expected 1 to 15, or auto");
+  if (out.n_max > most)
+    return invalid_argument(
+        fmt::format("--spec-draft-n-max {}: this session checks at most {} (-b and -ub set it)", out.n_max, most));
+  return out;
+}
+
 Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session) {
   LoadedDrafter out;
   if (flags.drafter.empty()) return out;
-  constexpr int kMostByItself = 7;
-  const int most = most_drafts(session);
-  const std::string& n = flags.n_max;
-  const char* end = n.data() + n.size();
-  if (n == "auto") {
-    out.n_max = std::min(kMostByItself, most);
-    if (most < 1) return invalid_argument("-md: this session checks no drafts (-b and -ub are 1)");
-    out.length = std::make_unique<DraftLength>(out.n_max);
-  } else if (auto [at, error] = std::from_chars(n.data(), end, out.n_max);
-             error != std::errc() || at != end || out.n_max < 1 || out.n_max > 15) {
-    return invalid_argument("--spec-draft-n-max '" + n + "': expected 1 to 15, or auto");
-  } else if (out.n_max > most) {
-    return invalid_argument(
-        fmt::format("--spec-draft-n-max {}: this session checks at most {} (-b and -ub set it)", out.n_max, most));
-  }
+  FACET_ASSIGN(out.count, parse_draft_count(flags.n_max, session));
+  if (out.count.adapts) out.length = std::make_unique<DraftLength>(out.count.n_max);
   FACET_ASSIGN(Checkpoint checkpoint, load_drafter(flags.drafter));
+  if (flags.dense_head) drop_clusters(checkpoint);
   auto model = Model::bind(std::move(checkpoint));
   if (!model.ok()) return model.status().with_prefix(flags.drafter);
   out.model = std::make_unique<Model>(std::move(*model));
   auto drafter = Drafter::create(*out.model, session);
   if (!drafter.ok()) return drafter.status().with_prefix(flags.drafter);
   out.drafter = std::make_unique<Drafter>(std::move(*drafter));
+  const MemoryPlan plan = plan_memory(*out.drafter, out.count.n_max);
+  const Status fits = check_memory(plan_memory(session) + plan, session.options().memory_limit);
+  if (!fits.ok())
+    return fits.with_prefix(
+        fmt::format("with {}, which takes {:.1f} MB", flags.drafter, double(plan.resident()) / 1e6));
   return out;
 }
 

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 struct InspectFlags {
   std::string model, format = "text";
   SessionFlags session;
+  DraftFlags drafting;
   int threads = 1;
   bool verbose = false, verify = false;
 };
@@ -102,10 +103,11 @@ Json plan_json(const MemoryPlan& p, const Session& session) {
            cache_bytes_per_token(session.model(), session.options(), session.options().context - 1)}};
 }
 
+std::string line(const char* what, std::uint64_t bytes, const char* note) {
+  return bytes == 0 ? std::string() : fmt::format("  {:<12} {:>9.1f} MB  {}\n", what, double(bytes) / 1e6, note);
+}
+
 std::string plan_text(const MemoryPlan& p, const Session& session) {
-  auto line = [](const char* what, std::uint64_t bytes, const char* note) {
-    return bytes == 0 ? std::string() : fmt::format("  {:<12} {:>9.1f} MB  {}\n", what, double(bytes) / 1e6, note);
-  };
   std::string out =
       fmt::format("\nmemory, context {}, batch {}, cache {} and {}:\n", session.options().context,
                   session.options().max_batch, name_of(session.options().kv), name_of(session.options().value_type()));
@@ -123,6 +125,45 @@ std::string plan_text(const MemoryPlan& p, const Session& session) {
       double(weight_bytes_per_token(session.model())) / 1e6,
       double(cache_bytes_per_token(session.model(), session.options(), session.options().context - 1)) / 1e6);
   return out;
+}
+
+std::string head_of(const GemmaConfig& drafter) {
+  if (drafter.n_clusters == 0) return fmt::format("all {} tokens", drafter.vocab_size);
+  return fmt::format("{} of {} clusters", drafter.n_clusters_used, drafter.n_clusters);
+}
+
+Json drafter_json(const DraftFlags& flags, const LoadedDrafter& d, const MemoryPlan& model) {
+  const Checkpoint& c = d.model->checkpoint();
+  const MemoryPlan p = plan_memory(*d.drafter, d.count.n_max);
+  return {{"model", flags.drafter},
+          {"bytes", c.byte_size()},
+          {"bits", c.bits_per_weight()},
+          {"clusters", c.config.n_clusters},
+          {"clusters_used", c.config.n_clusters_used},
+          {"n_draft_max", d.count.n_max},
+          {"resident_bytes", p.resident()},
+          {"weights_bytes", p.weights},
+          {"vectors_bytes", p.vectors},
+          {"buffers_bytes", p.buffers},
+          {"logits_bytes", p.logits},
+          {"weight_bytes_per_draft", d.drafter->weight_bytes_per_step()},
+          {"resident_bytes_with_model", (model + p).resident()}};
+}
+
+std::string drafter_text(const DraftFlags& flags, const LoadedDrafter& d, const MemoryPlan& model) {
+  const Checkpoint& c = d.model->checkpoint();
+  const MemoryPlan p = plan_memory(*d.drafter, d.count.n_max);
+  std::string out = fmt::format("\ndrafter {}, {:.2f} bits per weight, head over {}, at most {} drafts a round:\n",
+                                flags.drafter, c.bits_per_weight(), head_of(c.config), d.count.n_max);
+  out += line(
+      "weights", p.weights,
+      c.config.n_clusters > 0 ? "mapped; of the head's table a draft reads some rows" : "mapped, read by every draft");
+  out += line("vectors", p.vectors, "norms, scalars and the tokens of clusters");
+  out += line("activations", p.buffers, "of one draft");
+  out += line("logits", p.logits, "of a draft, and of the drafts that are checked at once");
+  out += line("resident", p.resident(), "of the drafter");
+  out += line("resident", (model + p).resident(), "with the model");
+  return out + fmt::format("each draft reads {:.1f} MB of weights\n", double(d.drafter->weight_bytes_per_step()) / 1e6);
 }
 
 std::string hash_of(const TensorView& t) {
@@ -204,6 +245,7 @@ Status run_inspect(const InspectFlags& flags) {
   FACET_ASSIGN(SessionOptions options, session_options(flags.session, 0, model));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
   const MemoryPlan plan = plan_memory(session);
+  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session));
 
   const GemmaConfig& c = model.config();
   std::map<std::string, Component> components;
@@ -234,21 +276,22 @@ Status run_inspect(const InspectFlags& flags) {
                      {"bytes", part.bytes},
                      {"bits", bits(part.bytes, part.weights)},
                      {"types", part.types}};
-    const Json out = {{"model", path},
-                      {"weights", all.weights},
-                      {"bytes", all.bytes},
-                      {"bits", bits(all.bytes, all.weights)},
-                      {"layers", c.n_layers()},
-                      {"max_positions", c.max_positions},
-                      {"metadata", model.checkpoint().metadata},
-                      {"vision_tensors", beside.size_of(Tower::kVision).n_tensors},
-                      {"vision_bytes", beside.size_of(Tower::kVision).bytes},
-                      {"audio_tensors", beside.size_of(Tower::kAudio).n_tensors},
-                      {"audio_bytes", beside.size_of(Tower::kAudio).bytes},
-                      {"chat_template", !beside.chat_template.empty()},
-                      {"components", parts},
-                      {"plan", plan_json(plan, session)},
-                      {"tensors", tensors}};
+    Json out = {{"model", path},
+                {"weights", all.weights},
+                {"bytes", all.bytes},
+                {"bits", bits(all.bytes, all.weights)},
+                {"layers", c.n_layers()},
+                {"max_positions", c.max_positions},
+                {"metadata", model.checkpoint().metadata},
+                {"vision_tensors", beside.size_of(Tower::kVision).n_tensors},
+                {"vision_bytes", beside.size_of(Tower::kVision).bytes},
+                {"audio_tensors", beside.size_of(Tower::kAudio).n_tensors},
+                {"audio_bytes", beside.size_of(Tower::kAudio).bytes},
+                {"chat_template", !beside.chat_template.empty()},
+                {"components", parts},
+                {"plan", plan_json(plan, session)},
+                {"tensors", tensors}};
+    if (drafter.drafter != nullptr) out["drafter"] = drafter_json(flags.drafting, drafter, plan);
     return write_output("", out.dump(1) + "\n");
   }
   std::string out = fmt::format(
@@ -261,7 +304,9 @@ Status run_inspect(const InspectFlags& flags) {
                        double(part.bytes) / 1e6, bits(part.bytes, part.weights), types_of(part));
   if (!beside.towers.empty())
     out += fmt::format("  not run, but kept by `facet convert`: {}\n", beside.describe_towers());
-  return write_output("", out + plan_text(plan, session));
+  out += plan_text(plan, session);
+  if (drafter.drafter != nullptr) out += drafter_text(flags.drafting, drafter, plan);
+  return write_output("", out);
 }
 
 }  // namespace
@@ -271,6 +316,7 @@ void add_inspect(CLI::App& app, Status& status) {
   CLI::App* verb = app.add_subcommand("inspect", "show what a model is made of, and the memory it needs");
   option(verb, "-m,--model", flags->model, "model folder or .gguf file (default: the built-in model)");
   session_flags(verb, flags->session);
+  drafting_flags(verb, flags->drafting);
   option(verb, "--format", flags->format, "text or json")->check(CLI::IsMember({"text", "json"}));
   verb->add_flag("-v,--verbose", flags->verbose, "list every tensor");
   verb->add_flag(

@@ -6,6 +6,12 @@
 
 namespace facet {
 
+// Drafts per round: n_max, or at most n_max where it adapts.  0: none.
+struct DraftCount {
+  int n_max = 0;
+  bool adapts = false;
+};
+
 //   DraftLength length(7);
 //   int k = length.next();                                  // 0: this round goes without drafts
 //   ... k tokens drafted, checked in one pass of k + 1 rows ...

@@ -132,6 +132,8 @@ Status Drafter::propose(std::span<const int> history, std::span<const float> hid
   return {};
 }
 
+const Model& Drafter::model() const { return state_->model; }
+
 std::uint64_t Drafter::weight_bytes_per_step() const {
   const Model& m = state_->model;
   std::uint64_t bytes = byte_size(m.pre_projection()) + byte_size(m.post_projection()) + byte_size(m.centroids());

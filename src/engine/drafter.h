@@ -43,9 +43,10 @@ class Drafter : public DraftSource {
   Status propose(std::span<const int> history, std::span<const float> hidden, int most,
                  std::vector<int>& drafts) override;
 
+  const Model& model() const;
   // Bytes of weights that one step reads.
   std::uint64_t weight_bytes_per_step() const;
-  std::uint64_t buffer_bytes() const;
+  std::uint64_t buffer_bytes() const;  // logits() among them
 
  private:
   struct State;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/drafter.h"
 #include "engine/forward.h"
 #include "engine/kv_cache.h"
 
@@ -27,9 +28,10 @@ std::uint64_t weight_bytes_per_token(const Model& model) {
   return bytes;
 }
 
-MemoryPlan plan_memory(const Session& session) {
-  constexpr std::uint64_t kProgram = 16 << 20;
-  const Model& model = session.model();
+namespace {
+
+// What a model's file holds.
+MemoryPlan plan_tensors(const Model& model) {
   MemoryPlan plan;
   for (const TensorSpec& spec : tensor_specs(model.config())) {
     const TensorView& t = model.checkpoint().tensors.at(spec.name);
@@ -45,11 +47,38 @@ MemoryPlan plan_memory(const Session& session) {
     else
       plan.weights += bytes;
   }
+  return plan;
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const Session& session) {
+  constexpr std::uint64_t kProgram = 16 << 20;
+  const Model& model = session.model();
+  MemoryPlan plan = plan_tensors(model);
   plan.cache = session.cache_bytes();
   plan.buffers = session.buffer_bytes();
   plan.logits = std::uint64_t(model.config().vocab_size) * sizeof(float);
   plan.program = kProgram;
   return plan;
+}
+
+MemoryPlan plan_memory(const Drafter& drafter, int n_max) {
+  const Model& model = drafter.model();
+  const std::uint64_t row = std::uint64_t(model.config().vocab_size) * sizeof(float);
+  MemoryPlan plan = plan_tensors(model);
+  plan.vectors += model.checkpoint().token_ordering.size() * sizeof(int);
+  plan.buffers = drafter.buffer_bytes() - row;
+  plan.logits = row * std::uint64_t(1 + n_max);
+  return plan;
+}
+
+MemoryPlan operator+(const MemoryPlan& a, const MemoryPlan& b) {
+  MemoryPlan sum = a;
+  for (auto part : {&MemoryPlan::weights, &MemoryPlan::experts, &MemoryPlan::tables, &MemoryPlan::vectors,
+                    &MemoryPlan::cache, &MemoryPlan::buffers, &MemoryPlan::logits, &MemoryPlan::program})
+    sum.*part += b.*part;
+  return sum;
 }
 
 Status check_memory(const MemoryPlan& plan, std::uint64_t limit) {

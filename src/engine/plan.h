@@ -8,6 +8,8 @@
 
 namespace facet {
 
+class Drafter;
+
 // Bytes of a matrix, its row scales included.
 std::uint64_t byte_size(const Linear& weight);
 // Bytes of weights that one generated token reads: every matrix, but of experts only the chosen share and of tables one
@@ -26,12 +28,16 @@ struct MemoryPlan {
   std::uint64_t vectors = 0;  // norms and scalars, decoded
   std::uint64_t cache = 0;    // keys and values of the whole context
   std::uint64_t buffers = 0;  // activations of a batch
-  std::uint64_t logits = 0;   // of one position
+  std::uint64_t logits = 0;   // of one position; of a drafter: its own, and those of each draft
   std::uint64_t program = 0;  // code, stacks, the file's header: a rough sum
 
   std::uint64_t resident() const { return weights + experts + vectors + cache + buffers + logits + program; }
 };
 MemoryPlan plan_memory(const Session& session);
+// What a drafter adds to that of its session, when at most n_max drafts are checked at once.  A step reads few rows of
+// a table with clusters, but soon others, and nothing gives their pages back: all of it counts among the weights.
+MemoryPlan plan_memory(const Drafter& drafter, int n_max);
+MemoryPlan operator+(const MemoryPlan& a, const MemoryPlan& b);
 // kNoResources, with the numbers, when the plan is above `limit` bytes (0 = no limit).
 Status check_memory(const MemoryPlan& plan, std::uint64_t limit);
 

@@ -1,7 +1,9 @@
 #include "engine/plan.h"
 
+#include "engine/drafter.h"
 #include "engine/engine_testing.h"
 #include "engine/kv_cache.h"
+#include "model/drafter.h"
 
 namespace facet::engine_test {
 namespace {
@@ -60,6 +62,35 @@ TEST(Plan, EveryByteOfTheFileIsSomewhere) {
     const MemoryPlan more = plan_memory(longer);
     EXPECT_GT(more.cache, plan.cache);
     EXPECT_EQ(more.resident() - more.cache, plan.resident() - plan.cache);
+  }
+}
+
+TEST(Plan, ADrafterAddsAllOfItsFileAndWhatItsDraftsTake) {
+  const Model model = *Model::bind(random_checkpoint(tiny_e(8), 1));
+  ThreadPool pool(1);
+  Session session = *Session::create(model, pool, {.context = 64, .max_batch = 8});
+  const MemoryPlan alone = plan_memory(session);
+  const std::uint64_t row = 384 * sizeof(float);
+  for (int n_clusters : {0, 16}) {
+    SCOPED_TRACE(n_clusters);
+    Checkpoint checkpoint = random_checkpoint(tiny_drafter(tiny_e(8), n_clusters, 8), 2);
+    checkpoint.token_ordering = random_token_ordering(checkpoint.config, 2);
+    const Model drafter_model = *Model::bind(checkpoint);
+    const Drafter drafter = *Drafter::create(drafter_model, session);
+    const MemoryPlan one = plan_memory(drafter, 1), seven = plan_memory(drafter, 7);
+    const std::uint64_t ordering = n_clusters > 0 ? 384 * sizeof(int) : 0;
+    EXPECT_EQ(one.weights + one.vectors, checkpoint.byte_size() + ordering);
+    EXPECT_GE(one.weights, byte_size(drafter_model.head()) + byte_size(drafter_model.centroids()));
+    EXPECT_GE(one.weights, drafter.weight_bytes_per_step());
+    EXPECT_EQ(one.buffers + row, drafter.buffer_bytes());
+    EXPECT_EQ(one.logits, 2 * row);
+    EXPECT_EQ(seven.resident() - one.resident(), 6 * row);
+    EXPECT_EQ(one.cache + one.program + one.tables + one.experts, 0u);
+    const MemoryPlan sum = alone + seven;
+    EXPECT_EQ(sum.resident(), alone.resident() + seven.resident());
+    EXPECT_EQ(sum.tables, alone.tables);
+    EXPECT_TRUE(check_memory(sum, sum.resident()).ok());
+    EXPECT_EQ(check_memory(sum, sum.resident() - 1).code(), Code::kNoResources);
   }
 }
 

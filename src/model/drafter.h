@@ -35,6 +35,9 @@ int drafter_donor(const GemmaConfig& target, LayerKind kind);
 // its head size, key/value heads, window and RoPE.  kUnsupported says what differs.
 Status check_drafter(const GemmaConfig& drafter, const GemmaConfig& target);
 
+// Leaves out the clusters of a drafter, as readers do that know none: its head is over all tokens then.
+void drop_clusters(Checkpoint& drafter);
+
 // Every matrix in `type` (F32, F16, BF16, Q8_0 or Q4_0); vectors as they are, but BF16 where that loses nothing.  Q4_0
 // blocks are recovered where the floats lie on their grid (quant/grid.h), else rounded by the plain rule: a drafter
 // only proposes.  A matrix that has the type already is shared, not copied.  kCorrupt: a weight is not finite;

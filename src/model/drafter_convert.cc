@@ -32,6 +32,12 @@ Status encode_into(DType type, std::span<const float> values, DType stored, std:
 
 }  // namespace
 
+void drop_clusters(Checkpoint& drafter) {
+  drafter.tensors.erase("masked_embedding.centroids.weight");
+  drafter.token_ordering.clear();
+  drafter.config.n_clusters = drafter.config.n_clusters_used = 0;
+}
+
 Result<Checkpoint> convert_drafter(const Checkpoint& drafter, DType type, ThreadPool& pool) {
   Checkpoint out = drafter;
   for (const TensorSpec& spec : tensor_specs(drafter.config)) {

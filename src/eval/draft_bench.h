@@ -1,0 +1,73 @@
+// draft_bench.h: how much sooner text comes with a drafter than without, on this machine.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/draft_length.h"
+#include "engine/draft_source.h"
+#include "engine/session.h"
+
+namespace facet {
+
+// Drafts that are right as often as is asked, at the price of a drafter's own: it takes all its steps, and its guesses
+// are replaced by the tokens that come next, or by others.  So full-size random models, whose drafters are never right,
+// show what a trained one would gain.
+//   RiggedDrafts rigged(drafter, {0.8, 0.7}, seed, vocab_size);
+//   rigged.set_text(prompt.size(), text);     // what the model writes without drafts
+class RiggedDrafts : public DraftSource {
+ public:
+  // chances: that draft j is right where those before it were; the last one holds for all that follow.  Luck depends on
+  // the seed and on where a round begins, so that rounds of any length share it.  inner must outlive this.
+  RiggedDrafts(DraftSource& inner, std::vector<double> chances, std::uint64_t seed, int vocab_size);
+  void set_text(std::size_t n_prompt, std::vector<int> text);
+  Status propose(std::span<const int> history, std::span<const float> hidden, int most,
+                 std::vector<int>& drafts) override;
+
+ private:
+  DraftSource& inner_;
+  std::vector<double> chances_;
+  std::uint64_t seed_;
+  int vocab_size_;
+  std::size_t n_prompt_ = 0;
+  std::vector<int> text_;
+};
+
+struct DraftBenchOptions {
+  std::vector<int> prompt;         // at least one token; evaluated once, not timed
+  int n_generate = 128;            // tokens that are timed: those after the first, which the prompt's logits give
+  std::vector<DraftCount> counts;  // a plain run is measured too, and comes first; what adapts learns anew in each run
+  int repetitions = 5;
+  bool warm_up = true;                                    // an untimed repetition first
+  std::vector<double> acceptance;                         // RiggedDrafts' chances; none: the source's own guesses
+  std::uint64_t seed = 1;                                 // of their luck
+  std::function<bool(const std::string& line)> progress;  // false: stop (kCancelled)
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+struct DraftBenchResult {
+  DraftCount count;
+  std::vector<double> seconds;                    // of n_generate tokens, one per repetition
+  std::vector<double> speedups;                   // of each repetition over the plain run of the same one
+  int rounds = 0, n_drafted = 0, n_accepted = 0;  // in all repetitions
+  double draft_seconds = 0;
+  bool same_text = true;        // in all repetitions that of the first plain run
+  std::string chosen;           // where it adapts: what the last repetition measured
+  std::uint64_t text_hash = 0;  // FNV-1a over the tokens
+
+  double seconds_per_draft() const { return n_drafted > 0 ? draft_seconds / n_drafted : 0; }
+  double tokens_per_round() const { return rounds > 0 ? 1 + double(n_accepted) / rounds : 0; }
+};
+
+// Greedy text, through stop tokens, by generate().  Within a repetition all kinds take turns, every other time
+// backwards, so that a machine that becomes slower does so for all of them.  The session must have room for the prompt
+// and n_generate + 1 tokens, and be able to take them all back; its timeline is overwritten.
+// kInvalidArgument: otherwise, or an empty prompt.
+Result<std::vector<DraftBenchResult>> bench_drafts(Session& session, DraftSource& source,
+                                                   const DraftBenchOptions& options);
+
+}  // namespace facet

@@ -1,0 +1,134 @@
+#include "eval/draft_bench.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/drafter.h"
+#include "engine/generate.h"
+#include "model/tiny_configs.h"
+
+namespace facet {
+namespace {
+
+constexpr int kTokens = 60;
+
+struct Pair {
+  Model model = bind(tiny_e(8), 3), drafter = bind(tiny_drafter(tiny_e(8), 16, 8), 4);
+  ThreadPool pool{1};
+  Session session = *Session::create(model, pool, {.context = 100, .max_batch = 16, .max_rollback = 100});
+  Drafter source = *Drafter::create(drafter, session);
+
+  static Model bind(const GemmaConfig& config, std::uint64_t seed) {
+    auto model = Model::bind(calm_random_checkpoint(config, seed));
+    EXPECT_TRUE(model.ok()) << model.status().message();
+    return std::move(*model);
+  }
+};
+
+DraftBenchOptions options_of(std::vector<DraftCount> counts, std::vector<double> acceptance = {}) {
+  DraftBenchOptions out;
+  out.prompt = {2, 17, 5, 300, 41, 6, 7, 8, 9, 10};
+  out.n_generate = kTokens;
+  out.counts = std::move(counts);
+  out.repetitions = 2;
+  out.acceptance = std::move(acceptance);
+  return out;
+}
+
+TEST(DraftBench, EveryKindWritesTheTextOfGenerate) {
+  Pair p;
+  const DraftBenchOptions options = options_of({{1}, {4}, {7, true}});
+  const auto results = bench_drafts(p.session, p.source, options);
+  ASSERT_TRUE(results.ok()) << results.status().message();
+  ASSERT_EQ(results->size(), 4u);
+  EXPECT_EQ(results->front().count.n_max, 0);
+  EXPECT_EQ(results->front().n_drafted, 0);
+  EXPECT_EQ(results->front().speedups, (std::vector<double>{1, 1}));
+  for (const DraftBenchResult& r : *results) {
+    EXPECT_TRUE(r.same_text);
+    EXPECT_EQ(r.text_hash, results->front().text_hash);
+    ASSERT_EQ(r.seconds.size(), 2u);
+    EXPECT_GT(r.seconds[0], 0);
+    EXPECT_EQ(r.speedups[1], results->front().seconds[1] / r.seconds[1]);
+    if (r.count.n_max == 0) continue;
+    EXPECT_GT(r.n_drafted, 0);
+    EXPECT_GT(r.seconds_per_draft(), 0);
+    EXPECT_EQ(r.chosen.empty(), !r.count.adapts);
+  }
+  EXPECT_LE((*results)[1].n_drafted, 2 * kTokens);
+}
+
+// What was asked is what is measured: the tokens that n fixed drafts give a round are 1 + A_1 + ... + A_n.
+TEST(DraftBench, RiggedDraftsAreRightAsOftenAsAsked) {
+  Pair p;
+  for (double chance : {0.0, 1.0}) {
+    const auto results = bench_drafts(p.session, p.source, options_of({{3}}, {chance}));
+    ASSERT_TRUE(results.ok()) << results.status().message();
+    const DraftBenchResult& r = results->back();
+    EXPECT_TRUE(r.same_text);
+    EXPECT_EQ(r.n_accepted, chance == 1 ? r.n_drafted : 0);
+    EXPECT_DOUBLE_EQ(r.tokens_per_round(), chance == 1 ? 4 : 1);
+    EXPECT_EQ(r.rounds, 2 * (chance == 1 ? kTokens / 4 : kTokens - 1));  // the last token is wanted alone
+  }
+  double tokens = 0, rounds = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    DraftBenchOptions options = options_of({{3}}, {0.7, 0.5});
+    options.seed = seed;
+    options.repetitions = 1;
+    const auto results = bench_drafts(p.session, p.source, options);
+    ASSERT_TRUE(results.ok()) << results.status().message();
+    EXPECT_TRUE(results->back().same_text);
+    tokens += results->back().n_accepted + results->back().rounds;
+    rounds += results->back().rounds;
+    EXPECT_EQ(bench_drafts(p.session, p.source, options)->back().n_accepted, results->back().n_accepted) << "luck";
+  }
+  EXPECT_NEAR(tokens / rounds, 1 + 0.7 + 0.7 * 0.5 + 0.7 * 0.5 * 0.5, 0.12);
+}
+
+// A session that is not what it was: texts that differ are seen.
+class Meddler : public DraftSource {
+ public:
+  explicit Meddler(Session& session) : session_(session) {}
+  Status propose(std::span<const int>, std::span<const float>, int, std::vector<int>& drafts) override {
+    const std::vector<int> other{1, 2, 3};
+    FACET_TRY(session_.rollback(3));
+    FACET_TRY(session_.evaluate(other, Session::Logits::kNone, {}));
+    drafts.assign(1, 0);
+    return {};
+  }
+
+ private:
+  Session& session_;
+};
+
+TEST(DraftBench, AnotherTextIsSeen) {
+  Pair p;
+  Meddler meddler(p.session);
+  DraftBenchOptions options = options_of({{2}});
+  options.warm_up = false;
+  options.repetitions = 1;
+  const auto results = bench_drafts(p.session, meddler, options);
+  ASSERT_TRUE(results.ok()) << results.status().message();
+  EXPECT_TRUE(results->front().same_text);
+  EXPECT_FALSE(results->back().same_text);
+}
+
+TEST(DraftBench, RefusesWhatDoesNotFitAndStopsWhenAsked) {
+  Pair p;
+  DraftBenchOptions options = options_of({{2}});
+  options.prompt.clear();
+  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kInvalidArgument);
+  options = options_of({{2}});
+  options.n_generate = 91;
+  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kInvalidArgument);
+  options = options_of({{2}});
+  options.progress = [](const std::string&) { return false; };
+  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kCancelled);
+  options = options_of({{2}});
+  const std::atomic<bool> cancelled{true};
+  options.cancelled = &cancelled;
+  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kCancelled);
+  EXPECT_EQ(bench_drafts(p.session, p.source, options_of({{16}})).status().code(), Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace facet
