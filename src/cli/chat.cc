@@ -277,7 +277,7 @@ Status run_chat(ChatFlags flags) {
   session_options.max_rollback = std::max(session_options.max_batch, 1024);
   ThreadPool pool(std::max(session_options.threads, session_options.batch_threads));
   FACET_ASSIGN(Session session, Session::create(model, pool, session_options));
-  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session));
+  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session, &tokenizer));
   fmt::print(stderr, "{}\n", describe(path, session, flags.draw.threads));
 
   GenerateOptions options{.max_tokens = flags.draw.n_predict,

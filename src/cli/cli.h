@@ -46,8 +46,9 @@ void add_tokenizer(CLI::App& app, Status& status);
 void add_tokenize(CLI::App& app, Status& status);
 void add_quantize(CLI::App& app, Status& status);
 void add_convert(CLI::App& app, Status& status);
-// `facet convert` of a drafter: to q4_0-gguf, q8_0-gguf, bf16-gguf or hf.
-Status convert_drafter_file(const std::string& path, const std::string& to, const std::string& out, int threads);
+// `facet convert` of a drafter: to q4_0-gguf, q8_0-gguf, bf16-gguf or hf; dense_head: without its clusters.
+Status convert_drafter_file(const std::string& path, const std::string& to, const std::string& out, bool dense_head,
+                            int threads);
 void add_inspect(CLI::App& app, Status& status);
 void add_synth(CLI::App& app, Status& status);
 void add_eval(CLI::App& app, Status& status);
@@ -65,6 +66,8 @@ CLI::App* forward_to_train(CLI::App& app, const std::vector<std::string>& verbs,
 
 // The model that ships with Facet: $FACET_BUILTIN_MODEL, else beside the installed binary, else in the source tree.
 Result<std::string> builtin_model_path();
+// The drafter for it, which lies beside it.
+Result<std::string> builtin_drafter_path();
 // `given` or, when empty, the built-in model.
 Result<std::string> model_path_or_builtin(const std::string& given);
 
@@ -109,8 +112,9 @@ struct LoadedDrafter {
   Speculation speculation() const { return {drafter.get(), count.n_max, length.get()}; }
 };
 // Also: what a count, a drafter's file or another model's drafter earns (parse_draft_count(), load_drafter(),
-// check_drafter()); kNoResources: both do not fit in the session's memory_limit.
-Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session);
+// check_drafter()); kCorrupt: it has a vocabulary of its own, and not `tokenizer`'s, where that is given; kNoResources:
+// both do not fit in the session's memory_limit.
+Result<LoadedDrafter> open_drafter(DraftFlags flags, Session& session, const Tokenizer* tokenizer = nullptr);
 // One or two lines on stderr.  kept: prompt tokens that were in the cache already.
 void print_timings(const GenerateStats& stats, int kept = 0);
 // kCorrupt: the tokenizer has more tokens than the model.

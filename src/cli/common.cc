@@ -45,6 +45,11 @@ Result<std::string> builtin_model_path() {
   return not_found("the built-in model is not where it should be (tried " + tried + "); give a model with -m");
 }
 
+Result<std::string> builtin_drafter_path() {
+  FACET_ASSIGN(const std::string model, builtin_model_path());
+  return model + "-drafter.gguf";
+}
+
 Result<std::string> model_path_or_builtin(const std::string& given) {
   if (!given.empty()) return given;
   return builtin_model_path();
@@ -161,7 +166,7 @@ void print_timings(const GenerateStats& stats, int kept) {
 }
 
 void drafting_flags(CLI::App* verb, DraftFlags& flags) {
-  option(verb, "--model-draft", flags.drafter, "-md: drafter folder or .gguf file: same text, sooner");
+  option(verb, "--model-draft", flags.drafter, "-md: drafter folder or .gguf file, or builtin: same text, sooner");
   option(verb, "--spec-draft-n-max", flags.n_max,
          "tokens to draft per round: 1 to 15, or auto, which measures what pays and drafts none where nothing does");
 }
@@ -184,12 +189,20 @@ Result<DraftCount> parse_draft_count(const std::string& text, const Session& ses
   return out;
 }
 
-Result<LoadedDrafter> open_drafter(const DraftFlags& flags, Session& session) {
+Result<LoadedDrafter> open_drafter(DraftFlags flags, Session& session, const Tokenizer* tokenizer) {
   LoadedDrafter out;
   if (flags.drafter.empty()) return out;
   FACET_ASSIGN(out.count, parse_draft_count(flags.n_max, session));
   if (out.count.adapts) out.length = std::make_unique<DraftLength>(out.count.n_max);
+  if (flags.drafter == "builtin") {
+    FACET_ASSIGN(flags.drafter, builtin_drafter_path());
+  }
   FACET_ASSIGN(Checkpoint checkpoint, load_drafter(flags.drafter));
+  if (tokenizer != nullptr) {
+    const Result<Tokenizer> its_own = load_tokenizer(flags.drafter);
+    if (its_own.ok() && !(*its_own == *tokenizer))
+      return corrupt(flags.drafter + ": its vocabulary is not that of the model: a drafter of another model");
+  }
   if (flags.dense_head) drop_clusters(checkpoint);
   auto model = Model::bind(std::move(checkpoint));
   if (!model.ok()) return model.status().with_prefix(flags.drafter);

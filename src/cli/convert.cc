@@ -13,14 +13,15 @@ namespace {
 
 struct ConvertFlags {
   std::string model, to, out;
-  bool allow_ptq = false;
+  bool allow_ptq = false, dense_head = false;
   int threads = 1;
 };
 
 Status run_convert(const ConvertFlags& flags) {
   FACET_ASSIGN(const std::string path, model_path_or_builtin(flags.model));
   FACET_ASSIGN(const bool drafter, is_drafter(path));
-  if (drafter) return convert_drafter_file(path, flags.to, flags.out, flags.threads);
+  if (drafter) return convert_drafter_file(path, flags.to, flags.out, flags.dense_head, flags.threads);
+  if (flags.dense_head) return invalid_argument("--dense-head is for drafters; " + path + " is a model");
   FACET_ASSIGN(const ConvertTarget target, parse_convert_target(flags.to));
   if (is_gguf(target) != flags.out.ends_with(".gguf"))
     return invalid_argument(
@@ -63,6 +64,8 @@ void add_convert(CLI::App& app, Status& status) {
   option(verb, "--to", flags->to, "q4_0-gguf, bf16-gguf, mobile, w4a16 or hf; drafters: also q8_0-gguf")->required();
   option(verb, "--out", flags->out, "a .gguf file for the first two, else a folder")->required();
   verb->add_flag("--allow-ptq", flags->allow_ptq, "round weights that lie off the grid instead of failing (exit 4)");
+  verb->add_flag("--dense-head", flags->dense_head,
+                 "drafters: leave clusters out (llama.cpp refuses files that have them)");
   threads_option(verb, flags->threads);
   verb->callback([flags, &status] { status = run_convert(*flags); });
 }

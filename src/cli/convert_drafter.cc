@@ -8,7 +8,8 @@
 
 namespace facet::cli {
 
-Status convert_drafter_file(const std::string& path, const std::string& to, const std::string& out, int threads) {
+Status convert_drafter_file(const std::string& path, const std::string& to, const std::string& out, bool dense_head,
+                            int threads) {
   constexpr std::pair<const char*, DType> kForms[] = {
       {"q4_0-gguf", DType::kQ4_0}, {"q8_0-gguf", DType::kQ8_0}, {"bf16-gguf", DType::kBF16}, {"hf", DType::kBF16}};
   const auto* form = std::ranges::find_if(kForms, [&](const auto& f) { return to == f.first; });
@@ -18,7 +19,8 @@ Status convert_drafter_file(const std::string& path, const std::string& to, cons
     return invalid_argument("--out " + out + ": " + to + " goes to a " + (to == "hf" ? "folder" : ".gguf file"));
   if (std::error_code ignored; std::filesystem::equivalent(path, out, ignored))
     return invalid_argument("--out " + out + ": is the drafter itself; take another name");
-  FACET_ASSIGN(const Checkpoint drafter, load_drafter(path));
+  FACET_ASSIGN(Checkpoint drafter, load_drafter(path));
+  if (dense_head) drop_clusters(drafter);
   FACET_ASSIGN(const Tokenizer tokenizer, load_tokenizer(path));
   ThreadPool pool(threads);
   auto converted = convert_drafter(drafter, form->second, pool);

@@ -29,7 +29,7 @@ Status run_eval_drafter(const DraftEvalFlags& flags) {
                                                  .kv_values = default_cache(model)}));
   DraftFlags drafting = flags.drafting;
   if (drafting.n_max == "auto") drafting.n_max = "4";  // how many pay is a matter of time; how many are right is not
-  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(drafting, session));
+  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(drafting, session, &tokenizer));
 
   DraftRecord greedy, drawn;
   Progress progress;
@@ -43,9 +43,9 @@ Status run_eval_drafter(const DraftEvalFlags& flags) {
   progress.finish();
 
   nlohmann::ordered_json json = {
-      {"model", path}, {"drafter", drafting.drafter}, {"text", flags.text}, {"drafts", drafter.n_max}};
-  std::string out =
-      fmt::format("{} drafts a round, after {} tokens of {}\n", drafter.n_max, flags.options.prompt_tokens, flags.text);
+      {"model", path}, {"drafter", drafting.drafter}, {"text", flags.text}, {"drafts", drafter.count.n_max}};
+  std::string out = fmt::format("{} drafts a round, after {} tokens of {}\n", drafter.count.n_max,
+                                flags.options.prompt_tokens, flags.text);
   for (const auto& [name, record] : {std::pair<const char*, const DraftRecord&>{"greedy", greedy}, {"drawn", drawn}}) {
     if (record.rounds == 0) continue;
     out += fmt::format("{}: {} texts, {} tokens in {} rounds; right at depth", name, record.texts, record.tokens,

@@ -36,7 +36,7 @@ Status run_run(RunFlags flags) {
   FACET_ASSIGN(SessionOptions options, session_options(flags.session, flags.draw.threads, model));
   ThreadPool pool(std::max(options.threads, options.batch_threads));
   FACET_ASSIGN(Session session, Session::create(model, pool, options));
-  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session));
+  FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(flags.drafting, session, &tokenizer));
   if (flags.verbose) fmt::print(stderr, "{}\n", describe(path, session, flags.draw.threads));
   TextPrinter printer(stdout);
   auto show = [&](int token) { return printer.show(tokenizer.piece_bytes(token)); };
