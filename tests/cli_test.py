@@ -112,10 +112,53 @@ def drafters(tmp, model):
     for n in ("0", "-1", "16", "many"):
         facet(*ask, "-md", folder, "--spec-draft-n-max", n, code=2)
     facet(*ask, "-md", folder, "--spec-draft-n-max", "3", "-ub", "3", code=2, says="at most 2")
+    # Of the same shape, for other tokens.
+    shutil.copytree(folder, tmp + "/other_words")
+    words = open(tmp + "/other_words/tokenizer.json").read()
+    check('"th"' in words, "the tiny vocabulary has the piece that is changed")
+    open(tmp + "/other_words/tokenizer.json", "w").write(words.replace('"th"', '"ht"').replace('"t","h"', '"h","t"').replace('"t", "h"', '"h", "t"').replace('"t h"', '"h t"'))
+    facet(*ask, "-md", tmp + "/other_words", code=3, says="vocabulary")
+    facet("convert", "-m", folder, "--to", "bf16-gguf", "--dense-head", "--out", tmp + "/dense.gguf")
+    dense = json.loads(facet("inspect", "-m", model, "-md", tmp + "/dense.gguf", "--format", "json").stdout)["drafter"]
+    check(dense["clusters"] == 0, "convert --dense-head leaves the clusters out")
+    facet("convert", "-m", model, "--to", "hf", "--dense-head", "--out", tmp + "/x", code=2, says="--dense-head")
     data = open(tmp + "/d.gguf", "rb").read()
     for share in (0.01, 0.5, 0.99):
         open(tmp + "/cut.gguf", "wb").write(data[: int(share * len(data))])
         facet(*ask, "-md", tmp + "/cut.gguf", code=3, says="cut.gguf")
+
+
+def drafts_on_texts(tmp, model, text):
+    """What a model writes after pieces of a text, and how often a drafter is right there."""
+    ask = ["data", "continuations", "-m", model, "-f", text, "--texts", "6", "--prompt-tokens", "8", "-n", "12", "-s", "3"]
+    told = facet(*ask, "-t", "2", "--out", tmp + "/own.u32").stdout
+    facet(*ask, "-t", "1", "--out", tmp + "/own1.u32")
+    own = open(tmp + "/own.u32", "rb").read()
+    check(own == open(tmp + "/own1.u32", "rb").read() and len(own) % 4 == 0 and len(own) >= 4 * (6 * 9 - 1), f"continuations: the same on any number of threads: {told!r}")
+    check(own.count((2).to_bytes(4, "little")) >= 5, "continuations: each begins with <bos>, but for the first")
+    facet(*ask, "--out", tmp + "/own.txt", code=2, says=".u32")
+    facet(*ask[:-4], "-n", "999999", "--out", tmp + "/own.u32", code=2, says="positions")
+    facet("data", "continuations", "-m", model, "-f", tmp + "/absent", "--out", tmp + "/own.u32", code=3, says="absent")
+    judge = ["eval", "-m", model, "-md", tmp + "/drafter", "--text", text, "--max-texts", "5", "--prompt-tokens", "8", "-n", "16"]
+    told = json.loads(facet(*judge, "--spec-draft-n-max", "3", "--format", "json").stdout)
+    check(told["drafts"] == 3 and sum(told[k]["texts"] for k in ("greedy", "drawn") if k in told) == 5 and
+          all(len(told[k]["right"]) == 3 and 1 <= told[k]["mean_length"] <= 4 for k in ("greedy", "drawn") if k in told), f"eval -md: {told}")
+    check("tokens a round" in facet(*judge).stdout, "eval -md: text")
+    facet(*judge, "--reference", model, code=2, says="--reference")
+    steps = json.load(open(facet_logits(tmp, model)))
+    check(len(steps) == 3 and steps[1]["token"] == steps[0]["top"] and None in steps[0]["logits"], "logits -md: chained steps, tokens outside the clusters are null")
+    # The one that ships.
+    plain = facet("run", "-p", "Once upon a time", "-n", "80", "--temp", "0")
+    drafted = facet("run", "-p", "Once upon a time", "-n", "80", "--temp", "0", "-md", "builtin", "--spec-draft-n-max", "4")
+    check(drafted.stdout == plain.stdout and "drafts: " in drafted.stderr, "the built-in drafter changes no text")
+    length = json.loads(facet("eval", "-md", "builtin", "--text", text, "--max-texts", "8", "-n", "64", "--format", "json").stdout)
+    check(max(length[k]["mean_length"] for k in ("greedy", "drawn") if k in length) > 1.5, f"the built-in drafter is right often enough to pay: {length}")
+
+
+def facet_logits(tmp, model):
+    open(tmp + "/draft_ids.txt", "w").write("2 40 41 42 43")
+    facet("logits", "-m", model, "-md", tmp + "/drafter", "--draft-steps", "3", "--tokens", tmp + "/draft_ids.txt", "--out", tmp + "/steps.json")
+    return tmp + "/steps.json"
 
 
 def bench_drafts(tmp, model):
@@ -393,6 +436,7 @@ def main():
         bench_parts(tmp, model, text)
         bench(tmp, model)
         drafters(tmp, model)
+        drafts_on_texts(tmp, model, text)
         bench_drafts(tmp, model)
         conversions(tmp, model)
         if HAS_TRAINER:

@@ -43,9 +43,16 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
   up_ = floats(batch * std::max(ffn, ple));
   ple_ = floats(batch * ple);
   if (ple > 0) {
-    table_row_bytes_ = *row_bytes(model.ple_table().dtype, model.ple_table().cols());
-    table_rows_ = std::make_unique_for_overwrite<std::byte[]>(batch * table_row_bytes_);
-    buffer_bytes_ += batch * table_row_bytes_;
+    const TensorView& table = model.ple_table();
+    const std::size_t bytes = batch * *row_bytes(table.dtype, table.cols());
+    const std::size_t scales = batch * static_cast<std::size_t>(table.groups());
+    table_row_bytes_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    table_row_scales_ = floats(scales);
+    buffer_bytes_ += bytes;
+    table_rows_ = {table.dtype,
+                   {options.max_batch, table.cols()},
+                   {table_row_bytes_.get(), bytes},
+                   {table_row_scales_.get(), scales}};
   }
   for (int kind : {0, 1}) {
     cosines_[kind] = floats(batch * frequencies_[kind].size());
@@ -147,16 +154,14 @@ void Forward::embed(std::span<const int> tokens) {
 
 // The per-layer table is the largest tensor of an E-type model, and a token reads one row of it: from the file, lest
 // what the system maps around each row make it resident.
-void Forward::decode_table_row(std::int64_t t, int token, std::span<float> out) const {
-  TensorView row = model_.ple_table();
-  std::byte* bytes = table_rows_.get() + static_cast<std::size_t>(t) * table_row_bytes_;
-  const auto first = static_cast<std::size_t>(token);
-  model_.checkpoint().copy(row.bytes.subspan(first * table_row_bytes_, table_row_bytes_), bytes);
-  row.bytes = {bytes, table_row_bytes_};
-  if (const auto groups = static_cast<std::size_t>(row.groups()); groups > 0)
-    row.row_scales = row.row_scales.subspan(first * groups, groups);
-  row.shape = {1, row.cols()};
-  decode_row(row, 0, out);
+void Forward::decode_table_row(std::int64_t t, int token, std::span<float> out) {
+  const TensorView& table = model_.ple_table();
+  const auto row = static_cast<std::size_t>(t), first = static_cast<std::size_t>(token);
+  const std::size_t bytes = table_rows_.bytes.size() / static_cast<std::size_t>(table_rows_.rows());
+  model_.checkpoint().copy(table.bytes.subspan(first * bytes, bytes), table_row_bytes_.get() + row * bytes);
+  if (const auto groups = static_cast<std::size_t>(table.groups()); groups > 0)
+    std::ranges::copy(table.row_scales.subspan(first * groups, groups), table_row_scales_.get() + row * groups);
+  decode_row(table_rows_, t, out);
 }
 
 // The gated injection of this layer's slice of the per-layer embedding, then the layer's scalar.

@@ -61,7 +61,7 @@ class Forward {
   void for_each_row(std::int64_t operations, const Body& body);
 
   void embed(std::span<const int> tokens);
-  void decode_table_row(std::int64_t t, int token, std::span<float> out) const;
+  void decode_table_row(std::int64_t t, int token, std::span<float> out);
   void compute_rotations();
   void attention_block(int l);
   void store_keys_and_values(int l);
@@ -98,17 +98,18 @@ class Forward {
   int position_ = 0, begin_ = 0, end_ = 0;
   std::uint64_t buffer_bytes_ = 0;
 
-  Floats x_;                                 // D: the residual stream
-  Floats a_;                                 // D: a normed copy, the input of the next product
-  Floats o_;                                 // D: what a block adds to the stream
-  Floats q_, mix_;                           // H*C: queries; attention's output
-  Floats k_, v_;                             // K*C
-  Floats gate_;                              // F; P in the per-layer block
-  Floats up_;                                // F; L*P while the per-layer inputs are made
-  Floats ple_;                               // L*P
-  std::unique_ptr<std::byte[]> table_rows_;  // of the per-layer table, as the file has them
-  std::size_t table_row_bytes_ = 0;
-  Floats cosines_[2], sines_[2];  // C/2, by LayerKind
+  Floats x_;                                      // D: the residual stream
+  Floats a_;                                      // D: a normed copy, the input of the next product
+  Floats o_;                                      // D: what a block adds to the stream
+  Floats q_, mix_;                                // H*C: queries; attention's output
+  Floats k_, v_;                                  // K*C
+  Floats gate_;                                   // F; P in the per-layer block
+  Floats up_;                                     // F; L*P while the per-layer inputs are made
+  Floats ple_;                                    // L*P
+  std::unique_ptr<std::byte[]> table_row_bytes_;  // L*P: rows of the per-layer table, as the file has them
+  Floats table_row_scales_;                       // and their scales
+  TensorView table_rows_;                         // of both
+  Floats cosines_[2], sines_[2];                  // C/2, by LayerKind
   std::vector<double> frequencies_[2];
   struct SoftmaxState {
     float largest;

@@ -10,11 +10,11 @@
 namespace facet {
 
 struct ContinuationOptions {
-  int prompt_tokens = 32;     // <bos> and so many of the text's tokens
-  int max_tokens = 128;       // written after them, unless the model stops
-  double greedy_share = 0.5;  // of the texts; the others are drawn by `sampling`
-  SamplerOptions sampling;    // its seed is of every text's own
-  std::uint64_t seed = 1;     // of the places that prompts are cut from, and of draws
+  int prompt_tokens = 32;        // <bos> and so many of the text's tokens
+  int max_tokens = 128;          // written after them, unless the model stops
+  double greedy_share = 0.5;     // of the texts; the others are drawn by `sampling`
+  SamplerOptions sampling = {};  // its seed is of every text's own
+  std::uint64_t seed = 1;        // of the places that prompts are cut from, and of draws
 };
 
 //   FACET_ASSIGN(Continuations c, Continuations::create(ids, config.bos_token, options));
