@@ -104,6 +104,37 @@ TEST(Drafter, RunsQuantized) {
   }
 }
 
+// Where rows are brought together does not show: chosen tokens have the bits of a head over all of them.
+TEST(Drafter, ClustersHaveTheBitsOfTheDenseHead) {
+  const Pair pair(tiny_e(32), 16, 10, 32);  // 96 of 384 tokens
+  for (DType type : {DType::kF32, DType::kBF16, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
+    SCOPED_TRACE(info(type).name);
+    ThreadPool pool(2);
+    const Model model = *Model::bind(pair.target);
+    Checkpoint some = *convert_drafter(pair.drafter, type, pool), all = some;
+    drop_clusters(all);
+    const Model clustered_model = *Model::bind(some), dense_model = *Model::bind(all);
+    FACET_FOR_EACH_ISA(kernels) {
+      Session session = *Session::create(model, pool, {}, *kernels);
+      std::vector<float> logits(model.config().vocab_size);
+      ASSERT_TRUE(session.evaluate(pair.tokens, Session::Logits::kLast, logits).ok());
+      Drafter clustered = *Drafter::create(clustered_model, session), dense = *Drafter::create(dense_model, session);
+      for (Drafter* d : {&clustered, &dense}) d->begin(session.hidden());
+      for (int token : {7, 300, 41}) {
+        clustered.step(token);
+        dense.step(token);
+        int n_chosen = 0;
+        for (std::size_t i = 0; i < logits.size(); ++i) {
+          if (std::isinf(clustered.logits()[i])) continue;
+          ASSERT_EQ(clustered.logits()[i], dense.logits()[i]) << i;
+          ++n_chosen;
+        }
+        EXPECT_EQ(n_chosen, 4 * 24);
+      }
+    }
+  }
+}
+
 // Each of these mistakes is easily made (spec 7, T3), and must be seen by the comparison above.
 TEST(Drafter, TheComparisonSeesMistakes) {
   const GemmaConfig config = tiny_e(8);

@@ -45,7 +45,7 @@ class Projector {
   void run(std::span<const Product> products);
   void run(std::initializer_list<Product> products) { run(std::span(products.begin(), products.size())); }
   // y[i] = row rows[i] of `weight` times the present input, which is one row: a product with few of many rows, in any
-  // order.  No static clamps, no observers.
+  // order, with the bits of run().  No static clamps, no observers.
   void run_rows(const Linear& weight, std::span<const int> rows, float* y);
   // Says that `weight` sees the present input, without multiplying.
   void observe(const Linear& weight);
