@@ -52,16 +52,19 @@ std::vector<Seed> blocks() {
 
 std::vector<Corpus> corpora() {
   using namespace malformed;
-  return {{"gguf", {{"good", good_gguf()}}, seeds({{"", gguf_cases()}})},
-          {"safetensors", {{"good", good_safetensors()}}, seeds({{"", safetensors_cases()}})},
-          {"config",
-           {{"good", good_config()}, {"good_generation", good_generation_config()}},
-           seeds({{"", config_cases()}, {"generation_", generation_config_cases()}})},
-          {"quantization",
-           {{"good", good_quantization()}, {"good_packed", good_packed()}},
-           seeds({{"", quantization_cases()}, {"packed_", packed_cases()}})},
-          {"tokenizer", {{"good", good_tokenizer()}}, seeds({{"", tokenizer_cases()}})},
-          {"blocks", blocks(), {}}};
+  return {
+      {"gguf", {{"good", good_gguf()}}, seeds({{"", gguf_cases()}})},
+      {"safetensors", {{"good", good_safetensors()}}, seeds({{"", safetensors_cases()}})},
+      {"config",
+       {{"good", good_config()},
+        {"good_drafter", good_drafter_config()},
+        {"good_generation", good_generation_config()}},
+       seeds({{"", config_cases()}, {"drafter_", drafter_config_cases()}, {"generation_", generation_config_cases()}})},
+      {"quantization",
+       {{"good", good_quantization()}, {"good_packed", good_packed()}},
+       seeds({{"", quantization_cases()}, {"packed_", packed_cases()}})},
+      {"tokenizer", {{"good", good_tokenizer()}}, seeds({{"", tokenizer_cases()}})},
+      {"blocks", blocks(), {}}};
 }
 
 }  // namespace facet

@@ -130,6 +130,49 @@ std::vector<Case> config_cases() {
 
 std::string good_generation_config() { return R"({"bos_token_id":2,"eos_token_id":[1,106],"suppress_tokens":[5]})"; }
 
+std::string good_drafter_config() {
+  return R"({"model_type":"gemma4_assistant","backbone_hidden_size":64,"use_ordered_embeddings":true,"num_centroids":16,
+"centroid_intermediate_top_k":4,"tie_word_embeddings":true,"text_config":{"model_type":"gemma4_text","vocab_size":384,
+"hidden_size":32,"intermediate_size":48,"num_hidden_layers":4,"num_attention_heads":4,"num_key_value_heads":2,
+"head_dim":16,"global_head_dim":32,"sliding_window":8,"num_kv_shared_layers":4,"hidden_size_per_layer_input":0,
+"layer_types":["sliding_attention","sliding_attention","sliding_attention","full_attention"],
+"max_position_embeddings":512,"vocab_size_per_layer_input":0}})";
+}
+
+std::vector<Case> drafter_config_cases() {
+  std::vector<Case> out;
+  add_text_cases(good_drafter_config(), "config.json", out);
+  Changes change(good_drafter_config(), out);
+  change("model", "gemma4_assistant", "gemma4_text", "not a drafter", Code::kUnsupported);
+  change("no_type", "\"model_type\":\"gemma4_assistant\",", "", "not a drafter", Code::kUnsupported);
+  change("no_layers", "\"text_config\"", "\"texts\"", "without a text_config");
+  change("layers_list", "{\"model_type\":\"gemma4_text\"", "[],\"x\":{\"model_type\":\"gemma4_text\"",
+         "without a text_config");
+  for (auto [name, value] : {std::pair("zero", "0"),
+                             {"negative", "-64"},
+                             {"huge", "99999999999999999999"},
+                             {"text", "\"64\""},
+                             {"nested", "[64]"}})
+    change((std::string("backbone_") + name).c_str(), "\"backbone_hidden_size\":64",
+           std::string("\"backbone_hidden_size\":") + value, "backbone_hidden_size");
+  for (auto [name, value] : {std::pair("zero", "0"),
+                             {"negative", "-16"},
+                             {"of_no_size", "17"},
+                             {"more_than_tokens", "768"},
+                             {"huge", "2147483648"}})
+    change((std::string("clusters_") + name).c_str(), "\"num_centroids\":16", std::string("\"num_centroids\":") + value,
+           "c");
+  for (auto [name, value] : {std::pair("zero", "0"), {"negative", "-1"}, {"more_than_all", "17"}, {"text", "\"4\""}})
+    change((std::string("used_") + name).c_str(), "\"centroid_intermediate_top_k\":4",
+           std::string("\"centroid_intermediate_top_k\":") + value, "centroid_intermediate_top_k");
+  change("ordered_number", "\"use_ordered_embeddings\":true", "\"use_ordered_embeddings\":1", "use_ordered_embeddings");
+  change("shares_some", "\"num_kv_shared_layers\":4", "\"num_kv_shared_layers\":3", "shares them all");
+  change("per_layer_inputs", "\"hidden_size_per_layer_input\":0", "\"hidden_size_per_layer_input\":8",
+         "per-layer inputs");
+  change("heads", "\"num_attention_heads\":4", "\"num_attention_heads\":3", "heads");
+  return out;
+}
+
 std::vector<Case> generation_config_cases() {
   std::vector<Case> out;
   add_text_cases(good_generation_config(), "generation_config.json", out);

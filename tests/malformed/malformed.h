@@ -54,6 +54,7 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
 std::string good_gguf();         // every type of value and array, three tensors
 std::string good_safetensors();  // metadata, a scalar, an empty tensor and three others
 std::string good_config();       // config.json: every key
+std::string good_drafter_config();
 std::string good_generation_config();
 std::string good_quantization();  // a config.json with the quantization_config of the mobile format
 std::string good_packed();        // one with that of compressed-tensors
@@ -61,6 +62,7 @@ std::string good_tokenizer();     // tokenizer.json with all 256 bytes
 std::vector<Case> gguf_cases();
 std::vector<Case> safetensors_cases();
 std::vector<Case> config_cases();
+std::vector<Case> drafter_config_cases();
 std::vector<Case> generation_config_cases();
 std::vector<Case> quantization_cases();
 std::vector<Case> packed_cases();

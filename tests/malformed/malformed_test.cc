@@ -51,6 +51,10 @@ class Safetensors : public testing::TestWithParam<Case> {};
 TEST_P(Safetensors, IsRefused) { expect_refused(GetParam(), parse_as_safetensors(GetParam().bytes), "model"); }
 class Config : public testing::TestWithParam<Case> {};
 TEST_P(Config, IsRefused) { expect_refused(GetParam(), parse_hf_config(GetParam().bytes).status(), "config"); }
+class DrafterConfig : public testing::TestWithParam<Case> {};
+TEST_P(DrafterConfig, IsRefused) {
+  expect_refused(GetParam(), parse_hf_drafter_config(GetParam().bytes).status(), "config");
+}
 class GenerationConfig : public testing::TestWithParam<Case> {};
 TEST_P(GenerationConfig, IsRefused) {
   expect_refused(GetParam(), parse_as_generation_config(GetParam().bytes), "");  // the config may be to blame
@@ -70,6 +74,7 @@ constexpr auto case_name = [](const testing::TestParamInfo<Case>& info) { return
 INSTANTIATE_TEST_SUITE_P(Malformed, Gguf, testing::ValuesIn(gguf_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Safetensors, testing::ValuesIn(safetensors_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Config, testing::ValuesIn(config_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, DrafterConfig, testing::ValuesIn(drafter_config_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, GenerationConfig, testing::ValuesIn(generation_config_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Quantization, testing::ValuesIn(quantization_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Packed, testing::ValuesIn(packed_cases()), case_name);
@@ -77,6 +82,8 @@ INSTANTIATE_TEST_SUITE_P(Malformed, TokenizerJson, testing::ValuesIn(tokenizer_c
 
 TEST(Good, IsRead) {
   EXPECT_TRUE(parse_hf_config(good_config()).ok()) << parse_hf_config(good_config()).status().message();
+  EXPECT_TRUE(parse_hf_drafter_config(good_drafter_config()).ok())
+      << parse_hf_drafter_config(good_drafter_config()).status().message();
   EXPECT_TRUE(parse_as_generation_config(good_generation_config()).ok());
   const auto mobile = MobileConfig::find(good_quantization());
   ASSERT_TRUE(mobile.ok() && mobile->has_value()) << mobile.status().message();

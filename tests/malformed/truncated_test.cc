@@ -8,6 +8,7 @@
 #include "counting_allocator.h"
 #include "model/checkpoint_testing.h"
 #include "model/convert.h"
+#include "model/drafter.h"
 
 namespace facet::model_test {
 namespace {
@@ -40,11 +41,12 @@ class Truncated : public CheckpointTest {
     for (const char* name : {"config.json", "generation_config.json", "tokenizer.json", "model.safetensors"})
       cut(folder, folder + "/" + name);
   }
+  bool drafter_ = false;  // what is cut
 
  private:
   // As every command does: the tensors, then the tokenizer.
-  static Status open(const std::string& model) {
-    FACET_TRY(load_checkpoint(model).status());
+  Status open(const std::string& model) const {
+    FACET_TRY((drafter_ ? load_drafter(model) : load_checkpoint(model)).status());
     return load_tokenizer(model).status();
   }
   static std::size_t size_bytes(const std::string& model) {
@@ -81,6 +83,16 @@ TEST_F(Truncated, PackedFolder) {
   ASSERT_TRUE(c.ok()) << c.status().message();
   ASSERT_TRUE(save_checkpoint(path("a"), c->outline(), tiny_tokenizer(), c->stream()).ok());
   cut_folder("a");
+}
+
+TEST_F(Truncated, Drafters) {
+  drafter_ = true;
+  const Checkpoint c = random_checkpoint(tiny_drafter(tiny_e(32), 16), 5);
+  ASSERT_TRUE(save_drafter(path("a"), c, tiny_tokenizer()).ok());
+  cut_folder("a");
+  ThreadPool pool(1);
+  ASSERT_TRUE(save_drafter(path("a.gguf"), *convert_drafter(c, DType::kQ4_0, pool), tiny_tokenizer()).ok());
+  cut("a.gguf", "a.gguf");
 }
 
 }  // namespace
