@@ -17,7 +17,10 @@ constexpr int kProbeDeeper = 16;
 constexpr double kProbeShare = 0.005;
 constexpr int kProbeOften = 16, kProbeSeldom = 1024;
 // What the first rounds try, so that there is a line for P, and chances by depth.
-constexpr int kFirst[] = {0, 2, 0, 4};
+constexpr int kFirst[] = {0, 2, 0, 2};
+// In passes of one row: what all drafting so far may have lost, what each round adds to that, and how much of what it
+// has won it may lose again.
+constexpr double kMostLost = 1, kLostPerRound = 0.005, kMostKept = 4;
 // A probe is one of few, and what it says is of now.
 constexpr double kTimeWeight = 0.2, kChanceWeight = 0.03, kProbedChanceWeight = 0.1;
 constexpr double kPrior = 8;  // observations that a guess is worth
@@ -88,7 +91,7 @@ int DraftLength::rounds_between_probes() const {
 int DraftLength::next() {
   probing_ = false;
   if (rounds_ < static_cast<int>(std::size(kFirst))) return k_ = std::min(kFirst[rounds_], n_max_);
-  k_ = best();
+  k_ = won_ < -kMostLost * pass(1) ? 0 : best();
   ++since_probe_;
   if (k_ > 0 && rounds_ % kProbeDeeper == 0) k_ = std::min(k_ + 1, n_max_);
   if (since_probe_ >= (k_ > 0 ? kProbePlain : rounds_between_probes())) {
@@ -103,6 +106,12 @@ void DraftLength::record(int n_drafts, int n_accepted, double draft_seconds, dou
   FACET_CHECK(n_drafts >= 0 && n_drafts <= n_max_ && n_accepted >= 0 && n_accepted <= n_drafts,
               "a round as it was chosen");
   ++rounds_;
+  if (pass_[0].n > 0) {
+    const double plain = pass_[0].value;
+    won_ += kLostPerRound * plain;
+    if (n_drafts > 0) won_ += (1 + n_accepted) * plain - draft_seconds - pass_seconds;
+    won_ = std::min(won_, kMostKept * plain);
+  }
   pass_[static_cast<std::size_t>(n_drafts)].add(pass_seconds, kTimeWeight);
   if (n_drafts > 0) draft_.add(draft_seconds / n_drafts, kTimeWeight);
   for (int d = 1; d <= std::min(n_accepted + 1, n_drafts); ++d)

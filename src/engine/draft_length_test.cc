@@ -83,6 +83,16 @@ TEST(DraftLength, NeverHurts) {
   }
 }
 
+// Passes of a few rows cost little more than one, so that it takes many misses to know that nothing is right: what they
+// cost together is bounded from the start.
+TEST(DraftLength, NeverHurtsShortTexts) {
+  for (double chance : {0.0, 0.05, 0.1})
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      DraftLength length(7);
+      EXPECT_GT(run({line(1, 0.06), 0.01, same(chance)}, length, 100, 0, seed).speed(), 0.98) << chance << " " << seed;
+    }
+}
+
 TEST(DraftLength, GoesOffAndOnAgain) {
   // Prose, then code, then prose.
   const World world{line(1, 0.1), 0.1, [](int, double tokens) { return tokens > 3000 && tokens < 90000 ? 0.9 : 0.02; }};
