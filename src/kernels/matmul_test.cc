@@ -220,12 +220,15 @@ struct Shape {
 };
 std::ostream& operator<<(std::ostream& out, const Shape& s) { return out << s.m << "x" << s.n << "x" << s.k; }
 
-// Tails of k, of rows and of tokens; chunks of 256, 512, 4096 and 32768 columns; blocks of 48 and 64 tokens.
-constexpr Shape kBlockShapes[] = {{1, 1, 32},   {1, 8, 64},  {1, 13, 544}, {2, 3, 96},    {3, 17, 32},  {7, 33, 288},
-                                  {16, 8, 512}, {33, 5, 32}, {50, 9, 64},  {66, 70, 544}, {5, 1, 1056}, {1, 3, 33024}};
-constexpr Shape kAnyShapes[] = {{1, 1, 1},    {1, 3, 7},     {1, 9, 31},    {1, 70, 33},  {1, 12, 4230},
-                                {2, 1, 5},    {3, 4, 100},   {7, 17, 63},   {16, 7, 65},  {33, 33, 31},
-                                {50, 2, 513}, {66, 35, 261}, {2, 19, 1030}, {1, 130, 129}};
+// Tails of k, of rows and of tokens; chunks of 256, 512, 4096 and 32768 columns; blocks of 48 and 64 tokens; every
+// number of tokens that go side by side, over more rows than stay in a cache.
+constexpr Shape kBlockShapes[] = {{1, 1, 32},      {1, 8, 64},    {1, 13, 544}, {2, 3, 96},   {3, 17, 32},
+                                  {7, 33, 288},    {16, 8, 512},  {33, 5, 32},  {50, 9, 64},  {66, 70, 544},
+                                  {5, 1, 1056},    {1, 3, 33024}, {4, 18, 544}, {6, 9, 1056}, {8, 9, 96},
+                                  {11, 20, 16640}, {17, 5, 64}};
+constexpr Shape kAnyShapes[] = {{1, 1, 1},    {1, 3, 7},     {1, 9, 31},    {1, 70, 33},   {1, 12, 4230},
+                                {2, 1, 5},    {3, 4, 100},   {7, 17, 63},   {16, 7, 65},   {33, 33, 31},
+                                {50, 2, 513}, {66, 35, 261}, {2, 19, 1030}, {1, 130, 129}, {6, 70, 4230}};
 
 TEST_P(MatmulTest, OddShapes) {
   std::uint64_t seed = 1;

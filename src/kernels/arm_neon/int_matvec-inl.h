@@ -8,6 +8,8 @@
 // Limit: memory.  Of Q4_0, 18 bytes take about 8 instructions of two to four per cycle; a core reads 6 or so bytes per
 // cycle.
 
+constexpr int kFewTokens = 1, kTokensAtOnce = 1;  // more than one go through int_tile-inl.h: not measured otherwise
+
 FACET_INLINE Codes codes_of(const Q8_0Block& block) { return unpack_i8(block.codes); }
 FACET_INLINE int32x4_t add_dot(int32x4_t acc, Codes w, Codes x) {
   return vdotq_s32(vdotq_s32(acc, w.low, x.low), w.high, x.high);
@@ -63,8 +65,10 @@ FACET_INLINE void store_rows(float* y, F sum, int n) {
   if (n > 4) store_first_4(y + 4, sum.high, n - 4);
 }
 
-template <typename Block>
-void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, int row_begin, int row_end, int k) {
+template <typename Block, int T>
+void matvec_blocks(float* y, std::ptrdiff_t, const Q8_0Block* x, const typename Block::Type* w, int row_begin,
+                   int row_end, int k) {
+  static_assert(T == 1);
   using Type = typename Block::Type;
   constexpr int kBytesOfEight = 8 * sizeof(Type);
   const int n_blocks = k / 32;

@@ -1,17 +1,47 @@
 // int_matmul-inl.h: the table's entries for 8-bit activations.  In the target's unnamed namespace.
 
+// matvec(t, begin, end) for tokens [0, m) in steps of `step`, over rows that stay in the second-level cache meanwhile.
+template <typename Matvec>
+FACET_INLINE void over_cached_rows(int m, int step, int row_begin, int row_end, std::ptrdiff_t row_bytes,
+                                   const Matvec& matvec) {
+  constexpr int kCachedBytes = 128 << 10;
+  const int fit = static_cast<int>(kCachedBytes / (row_bytes + 1)) / 8 * 8, rows = fit < 8 ? 8 : fit;
+  for (int r = row_begin; r < row_end; r += rows)
+    for (int t = 0; t < m; t += step) matvec(t, r, row_end - r < rows ? row_end : r + rows);
+}
+template <typename Block>
+void matvec_few(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int m,
+                int row_begin, int row_end, int k) {
+  const std::ptrdiff_t row_blocks = k / 32;
+  const int groups = (m + kTokensAtOnce - 1) / kTokensAtOnce, step = (m + groups - 1) / groups;  // 5 = 3 + 2
+  auto run = [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
+    float* to = y + t * y_stride;
+    const Q8_0Block* from = x + t * row_blocks;
+    const int n = m - t < step ? m - t : step;
+    if constexpr (kTokensAtOnce >= 4) {
+      if (n >= 4) return matvec_blocks<Block, 4>(to, y_stride, from, w, begin, end, k);
+      if (n == 3) return matvec_blocks<Block, 3>(to, y_stride, from, w, begin, end, k);
+      if (n == 2) return matvec_blocks<Block, 2>(to, y_stride, from, w, begin, end, k);
+    }
+    matvec_blocks<Block, 1>(to, y_stride, from, w, begin, end, k);
+  };
+  if (m <= kTokensAtOnce) return run(0, row_begin, row_end);
+  over_cached_rows(m, step, row_begin, row_end, row_blocks * static_cast<std::ptrdiff_t>(sizeof(typename Block::Type)),
+                   run);
+}
+
 void matmul_q8_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {
   const auto* blocks = static_cast<const Q4_0Block*>(w);
   const auto* inputs = static_cast<const Q8_0Block*>(x);
-  if (m == 1) return matvec_blocks<BlockQ4_0>(y, inputs, blocks, row_begin, row_end, k);
+  if (m <= kFewTokens) return matvec_few<BlockQ4_0>(y, y_stride, inputs, blocks, m, row_begin, row_end, k);
   matmul_int_tiles(CodesQ4_0{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
 void matmul_q8_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {
   const auto* blocks = static_cast<const Q8_0Block*>(w);
   const auto* inputs = static_cast<const Q8_0Block*>(x);
-  if (m == 1) return matvec_blocks<BlockQ8_0>(y, inputs, blocks, row_begin, row_end, k);
+  if (m <= kFewTokens) return matvec_few<BlockQ8_0>(y, y_stride, inputs, blocks, m, row_begin, row_end, k);
   matmul_int_tiles(CodesQ8_0{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
 void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
@@ -19,6 +49,12 @@ void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void
   const auto* blocks = static_cast<const Q4_KBlock*>(w);
   const auto* inputs = static_cast<const Q8_0Block*>(x);
   if (m == 1) return matvec_q4_k(y, inputs, blocks, row_begin, row_end, k);
+  if (m <= kFewTokens)
+    return over_cached_rows(m, 1, row_begin, row_end, k / 256 * static_cast<std::ptrdiff_t>(sizeof(Q4_KBlock)),
+                            [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
+                              matvec_q4_k(y + t * y_stride, inputs + std::ptrdiff_t{t} * (k / 32), blocks, begin, end,
+                                          k);
+                            });
   matmul_int_tiles(CodesQ4_K{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
 // Tokens one by one over rows that stay in the second-level cache: Q6_K is the type of heads, which see one token.
@@ -49,5 +85,11 @@ void matmul_i8_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void
   const auto* codes = static_cast<const std::uint8_t*>(w);
   const auto* inputs = static_cast<const std::int8_t*>(x);
   if (m == 1) return matvec_rows<kBits>(y, inputs, codes, row_scales, x_scale, row_begin, row_end, k);
+  if (m <= kFewTokens)
+    return over_cached_rows(m, 1, row_begin, row_end, row_size_bytes(kBits, k),
+                            [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
+                              matvec_rows<kBits>(y + t * y_stride, inputs + std::ptrdiff_t{t} * k, codes, row_scales,
+                                                 x_scale, begin, end, k);
+                            });
   matmul_int_tiles(CodesRow<kBits>{codes, k}, y, y_stride, inputs, row_scales, x_scale, m, row_begin, row_end, k);
 }

@@ -1,8 +1,12 @@
-// int_matvec-inl.h: products of 8-bit activations with quantized weights for one token.  In the target's unnamed
-// namespace.  Rows are read once, as they lie; results are the same bits as int_tile-inl.h gives.
+// int_matvec-inl.h: products of 8-bit activations with quantized weights for one token, or a few.  In the target's
+// unnamed namespace.  Rows are read once, as they lie; results are the same bits as int_tile-inl.h gives.
 //
 // Limit: memory.  A core reads some 20 GB/s, 6 bytes per cycle; Q4_0 has 18 bytes per block, so a block may cost 3
-// cycles.
+// cycles.  Each further token adds its multiply-adds, but no second unpacking.
+
+// Up to so many tokens, as checking drafts has, it does not pay to unpack weights into a panel (int_tile-inl.h).
+constexpr int kFewTokens = 16;
+constexpr int kTokensAtOnce = 4;  // their sums stay in registers
 
 // What eight rows need of each block of x, made once per kVecBlocks blocks.
 constexpr int kVecBlocks = 512;
@@ -34,28 +38,40 @@ FACET_INLINE __m256 scales_of_8(const Type* const* rows, int b) {
   return _mm256_cvtph_ps(scales);
 }
 
-// Of block formats.  sums(rows, b, x, x_sum): the exact dot products of block b of eight rows with x.
-// scales(rows, b, out): the scales of blocks b and b + 1.
+// Of block formats.  sums<T>(rows, b, x, x_sums, out): the exact dot products of block b of eight rows with the blocks
+// x[0..T).  scales(rows, b, out): the scales of blocks b and b + 1.
 struct BlockQ4_0 {
   using Type = Q4_0Block;
   // Rows r and r + 4 share a vector, so that their 16 bytes of codes are cut into nibbles together.  In 16 bits sums of
   // up to 16 products of codes 0..15 fit (30720 < 2^15), so packing halves the work of adding across lanes.
-  static FACET_INLINE __m256i sums(const Type* const* rows, int b, const Q8_0Block& x, std::int32_t x_sum) {
-    const __m256i low = twice_16(x.codes), high = twice_16(x.codes + 16), mask = _mm256_set1_epi8(15);
-    __m256i dots[4];
+  template <int T>
+  static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const std::int32_t* x_sums,
+                                __m256i* out) {
+    const __m256i mask = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    __m256i rows_01[T], rows_23[T];
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; ++p) {
+      __m256i dots[2][T];
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        const int r = 2 * p + i;
+        const __m128i* from = reinterpret_cast<const __m128i*>(rows[r][b].codes);
+        const __m128i* other = reinterpret_cast<const __m128i*>(rows[r + 4][b].codes);
+        const __m256i v =
+            _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(from)), _mm_loadu_si128(other), 1);
+        const __m256i low = _mm256_and_si256(v, mask), high = _mm256_and_si256(_mm256_srli_epi16(v, 4), mask);
 #pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) {
-      const __m128i* from = reinterpret_cast<const __m128i*>(rows[r][b].codes);
-      const __m128i* other = reinterpret_cast<const __m128i*>(rows[r + 4][b].codes);
-      const __m256i v =
-          _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(from)), _mm_loadu_si128(other), 1);
-      dots[r] = dot_small_2(_mm256_and_si256(v, mask), low, _mm256_and_si256(_mm256_srli_epi16(v, 4), mask), high);
+        for (int t = 0; t < T; ++t)
+          dots[i][t] = dot_small_2(low, twice_16(x[t]->codes), high, twice_16(x[t]->codes + 16));
+      }
+#pragma GCC unroll 4
+      for (int t = 0; t < T; ++t)
+        (p == 0 ? rows_01 : rows_23)[t] = _mm256_madd_epi16(_mm256_packs_epi32(dots[0][t], dots[1][t]), ones);
     }
-    const __m256i ones = _mm256_set1_epi16(1);
-    const __m256i rows_01 = _mm256_madd_epi16(_mm256_packs_epi32(dots[0], dots[1]), ones);
-    const __m256i rows_23 = _mm256_madd_epi16(_mm256_packs_epi32(dots[2], dots[3]), ones);
-    const __m256i all = _mm256_madd_epi16(_mm256_packs_epi32(rows_01, rows_23), ones);
-    return _mm256_sub_epi32(all, _mm256_set1_epi32(8 * x_sum));
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t)
+      out[t] = _mm256_sub_epi32(_mm256_madd_epi16(_mm256_packs_epi32(rows_01[t], rows_23[t]), ones),
+                                _mm256_set1_epi32(8 * x_sums[t]));
   }
   // One load of a row covers both scales: at byte 0, and at byte 18, in the upper half.
   static FACET_INLINE void scales(const Type* const* rows, int b, __m256* out) {
@@ -72,31 +88,39 @@ struct BlockQ4_0 {
 };
 struct BlockQ8_0 {
   using Type = Q8_0Block;
-  static FACET_INLINE __m256i sums(const Type* const* rows, int b, const Q8_0Block& x, std::int32_t) {
-    const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.codes)), begin = dot_bytes_begin(codes);
-    __m256i dots[8];
+  template <int T>
+  static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const std::int32_t*,
+                                __m256i* out) {
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) {
+      const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x[t]->codes));
+      const __m256i begin = dot_bytes_begin(codes);
+      __m256i dots[8];
 #pragma GCC unroll 8
-    for (int r = 0; r < 8; ++r)
-      dots[r] = add_dot_bytes(begin, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows[r][b].codes)), codes);
-    return int_sums_of_8(dots);
+      for (int r = 0; r < 8; ++r)
+        dots[r] = add_dot_bytes(begin, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows[r][b].codes)), codes);
+      out[t] = int_sums_of_8(dots);
+    }
   }
   static FACET_INLINE void scales(const Type* const* rows, int b, __m256* out) {
     for (int i = 0; i < 2; ++i) out[i] = scales_of_8(rows, b + i);
   }
 };
 
-// Eight rows at a time, so that the sums across lanes and the scales of a block are vectors too.
-template <typename Block>
-void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, int row_begin, int row_end, int k) {
+// Eight rows at a time, so that the sums across lanes and the scales of a block are vectors too.  T tokens; those of y
+// are y_stride apart.
+template <typename Block, int T>
+void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int row_begin,
+                   int row_end, int k) {
   using Type = typename Block::Type;
   constexpr int kPairBytes = 8 * 2 * sizeof(Type);  // of two blocks of the eight rows
-  VecInputs inputs;
+  VecInputs inputs[T];
   const int row_blocks = k / 32;
   const std::ptrdiff_t group_bytes = 8 * row_blocks * static_cast<std::ptrdiff_t>(sizeof(Type));
   int first = 0;
   do {  // once even for k = 0: the sums are zero
     const int n_blocks = row_blocks - first < kVecBlocks ? row_blocks - first : kVecBlocks;
-    set_vec_inputs(x + first, n_blocks, &inputs);
+    for (int t = 0; t < T; ++t) set_vec_inputs(x + std::ptrdiff_t{t} * row_blocks + first, n_blocks, &inputs[t]);
     for (int row = row_begin; row < row_end; row += 8) {
       const int n_rows = row_end - row < 8 ? row_end - row : 8;
       const Type* rows[8];
@@ -106,10 +130,24 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
       // which lie behind these, at the pace at which these are used.
       const char* ahead =
           reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * row_blocks) + group_bytes + first * (kPairBytes / 2);
-      __m256 sum = first == 0 ? _mm256_setzero_ps() : load_first_8(y + row, n_rows);
+      __m256 sums[T];
+#pragma GCC unroll 4
+      for (int t = 0; t < T; ++t)
+        sums[t] = first == 0 ? _mm256_setzero_ps() : load_first_8(y + t * y_stride + row, n_rows);
       auto add = [&](int b, __m256 scale) FACET_INLINE_LAMBDA {
-        const __m256i dots = Block::sums(rows, b, x[first + b], inputs.sums[b]);
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_mul_ps(scale, _mm256_set1_ps(inputs.scales[b])), sum);
+        const Q8_0Block* blocks[T];
+        std::int32_t x_sums[T];
+        __m256i dots[T];
+#pragma GCC unroll 4
+        for (int t = 0; t < T; ++t) {
+          blocks[t] = x + std::ptrdiff_t{t} * row_blocks + first + b;
+          x_sums[t] = inputs[t].sums[b];
+        }
+        Block::template sums<T>(rows, b, blocks, x_sums, dots);
+#pragma GCC unroll 4
+        for (int t = 0; t < T; ++t)
+          sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t]),
+                                    _mm256_mul_ps(scale, _mm256_set1_ps(inputs[t].scales[b])), sums[t]);
       };
       int b = 0;
       for (; b + 2 <= n_blocks; b += 2, ahead += kPairBytes) {
@@ -121,7 +159,8 @@ void matvec_blocks(float* y, const Q8_0Block* x, const typename Block::Type* w, 
         add(b + 1, scales[1]);
       }
       if (b < n_blocks) add(b, scales_of_8(rows, b));
-      store_first_8(y + row, sum, n_rows);
+#pragma GCC unroll 4
+      for (int t = 0; t < T; ++t) store_first_8(y + t * y_stride + row, sums[t], n_rows);
     }
     first += n_blocks;
   } while (first < row_blocks);
