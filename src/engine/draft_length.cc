@@ -17,10 +17,10 @@ constexpr int kProbeDeeper = 16;
 constexpr double kProbeShare = 0.005;
 constexpr int kProbeOften = 16, kProbeSeldom = 1024;
 // What the first rounds try, so that there is a line for P, and chances by depth.
-constexpr int kFirst[] = {0, 2, 0, 2};
+constexpr int kFirst[] = {0, 2};
 // In passes of one row: what all drafting so far may have lost, what each round adds to that, and how much of what it
 // has won it may lose again.
-constexpr double kMostLost = 1, kLostPerRound = 0.005, kMostKept = 4;
+constexpr double kMostLost = 0.5, kLostPerRound = 0.005, kMostKept = 4;
 // A probe is one of few, and what it says is of now.
 constexpr double kTimeWeight = 0.2, kChanceWeight = 0.03, kProbedChanceWeight = 0.1;
 constexpr double kPrior = 8;  // observations that a guess is worth
@@ -41,7 +41,9 @@ DraftLength::DraftLength(int n_max)
 
 double DraftLength::pass(int rows) const {
   const Mean& seen = pass_[static_cast<std::size_t>(rows - 1)];
-  if (seen.n > 0) return seen.value;
+  // More rows take no less time than one, whatever a busy machine measured: drafts that are never right would seem to
+  // pay.
+  if (seen.n > 0) return std::max(seen.value, pass_[0].value);
   // From the nearest number of rows that was seen, along the steepest line between two of them: too dear rather than
   // too cheap, for what is tried is measured.
   const double one = pass_[0].value;

@@ -12,6 +12,7 @@ FACET_INLINE void over_cached_rows(int m, int step, int row_begin, int row_end, 
 template <typename Block>
 void matvec_few(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int m,
                 int row_begin, int row_end, int k) {
+  if (m < 1) return;
   const std::ptrdiff_t row_blocks = k / 32;
   const int groups = (m + kTokensAtOnce - 1) / kTokensAtOnce, step = (m + groups - 1) / groups;  // 5 = 3 + 2
   auto run = [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
