@@ -216,6 +216,7 @@ def drafters(tmp, model):
     drafter, other = tmp + "/drafter", tmp + "/other_drafter"
     for path, kind in ((drafter, "e-drafter"), (other, "k_eq_v-drafter")):
         subprocess.run([WRITE_MODEL, path, kind], check=True, stdout=subprocess.DEVNULL)
+        shutil.copy(model + "/tokenizer.json", path)  # which has turns: a drafter of other words is refused
     text = "hello there\nhow are you\n/regen\n/clear\nand you\n/system be brief\nand now\n"
     for draw in (["--temp", "0"], ["-s", "3", "--temp", "1.5", "--repeat-penalty", "1.2"]):
         for reasoning in ("off", "on"):
