@@ -41,10 +41,13 @@ std::string markdown(const Rows& rows) {
   }
   const Json& last = rows.back();
   out += fmt::format(
-      "\nmedians; speedup: median over {} repetitions of the plain run's time over that of the run beside it; {}; "
+      "\nmedians; speedup: median over {} repetitions of the plain run's time over that of the run beside it ({} "
+      "tokens in "
+      "turn); {}; "
       "drafter {}, {}; peak memory {:.1f} MB (VmHWM)\n",
-      last["samples_ts"].size(), last["cpu_info"].get<std::string>(), last["draft_filename"].get<std::string>(),
-      last["draft_head"].get<std::string>(), last["peak_rss_bytes"].get<double>() / 1e6);
+      last["samples_ts"].size(), kDraftBenchTurn, last["cpu_info"].get<std::string>(),
+      last["draft_filename"].get<std::string>(), last["draft_head"].get<std::string>(),
+      last["peak_rss_bytes"].get<double>() / 1e6);
   for (const Json& r : rows)
     if (const std::string& chosen = r["draft_chosen"].get_ref<const std::string&>(); !chosen.empty())
       out += fmt::format("{}, auto: {}\n", facet::name_of(BenchCase{0, r["n_gen"], r["n_depth"]}), chosen);
@@ -150,9 +153,19 @@ Status run_bench_drafts(const BenchFlags& flags) {
         for (const DraftCount& count : counts)
           drafting.n_max = std::to_string(std::max(count.n_max, std::stoi(drafting.n_max)));
         FACET_ASSIGN(const LoadedDrafter drafter, open_drafter(drafting, session));
+        // A session of its own for each kind; the plain one has that of the drafter that was checked.
+        std::vector<std::unique_ptr<Session>> sessions;
+        std::vector<std::unique_ptr<Drafter>> drafters;
+        std::vector<DraftBenchKind> kinds{{&session, nullptr, {}}};
+        for (const DraftCount& count : counts) {
+          FACET_ASSIGN(Session its_own, Session::create(model, pool, sized));
+          sessions.push_back(std::make_unique<Session>(std::move(its_own)));
+          FACET_ASSIGN(Drafter source, Drafter::create(*drafter.model, *sessions.back()));
+          drafters.push_back(std::make_unique<Drafter>(std::move(source)));
+          kinds.push_back({sessions.back().get(), drafters.back().get(), count});
+        }
         DraftBenchOptions bench{.prompt = prompt,
                                 .n_generate = n,
-                                .counts = counts,
                                 .repetitions = flags.repetitions,
                                 .warm_up = !flags.no_warm_up,
                                 .acceptance = flags.acceptance,
@@ -164,7 +177,7 @@ Status run_bench_drafts(const BenchFlags& flags) {
           progress.show(facet::name_of(what) + ", " + line);
           return !interrupted;
         };
-        FACET_ASSIGN(const std::vector<DraftBenchResult> results, bench_drafts(session, *drafter.drafter, bench));
+        FACET_ASSIGN(const std::vector<DraftBenchResult> results, bench_drafts(kinds, bench));
         const BenchSetting setting = setting_of(flags, path, model, session.options(), streaming, load_seconds);
         const std::uint64_t bytes =
             weight_bytes_per_token(model) + cache_bytes_per_token(model, session.options(), what.depth + n / 2);

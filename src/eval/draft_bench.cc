@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -41,94 +46,201 @@ Status RiggedDrafts::propose(std::span<const int> history, std::span<const float
 
 namespace {
 
-// The runs of one bench_drafts().
-class DraftBench {
+// Whose turn it is, of n that go 0 .. n-1, then n-1 .. 0, and so on.
+class Turns {
  public:
-  DraftBench(Session& session, DraftSource& source, const DraftBenchOptions& options)
-      : session_(session), source_(&source), options_(options), prefix_(options.prompt) {
-    prefix_ = prefix_.first(prefix_.size() - 1);
-    if (options.acceptance.empty()) return;
-    rigged_.emplace(source, options.acceptance, options.seed, session.model().config().vocab_size);
-    source_ = &*rigged_;
+  explicit Turns(int n) : n_(n) {}
+  // False: somebody has stopped, and no turn will come.
+  bool wait_for(int who) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopped_ || present() == who; });
+    return !stopped_;
+  }
+  void pass() {
+    change([&] { ++turn_; });
+  }
+  void stop() {
+    change([&] { stopped_ = true; });
   }
 
-  Status fill() {
-    session_.reset();
+ private:
+  int present() const {
+    const int at = turn_ % n_;
+    return turn_ / n_ % 2 == 0 ? at : n_ - 1 - at;
+  }
+  template <typename F>
+  void change(F f) {
+    {
+      const std::lock_guard lock(mutex_);
+      f();
+    }
+    changed_.notify_all();
+  }
+
+  const int n_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int turn_ = 0;
+  bool stopped_ = false;
+};
+
+// One kind, and what it needs to write its text.
+class Writer {
+ public:
+  Writer(const DraftBenchKind& kind, const DraftBenchOptions& options)
+      : kind_(kind), options_(options), prefix_(std::span(options.prompt).first(options.prompt.size() - 1)) {
+    if (options.acceptance.empty() || kind.source == nullptr) return;
+    rigged_.emplace(*kind.source, options.acceptance, options.seed, kind.session->model().config().vocab_size);
+    kind_.source = &*rigged_;
+  }
+
+  Status fill(const std::function<Status(const std::string&)>& show) {
+    kind_.session->reset();
     for (std::size_t done = 0; done < prefix_.size();) {
       const std::size_t n = std::min<std::size_t>(512, prefix_.size() - done);
-      FACET_TRY(session_.evaluate(prefix_.subspan(done, n), Session::Logits::kNone, {}));
+      FACET_TRY(kind_.session->evaluate(prefix_.subspan(done, n), Session::Logits::kNone, {}));
       done += n;
       FACET_TRY(show(fmt::format("prompt {}/{}", done, prefix_.size())));
     }
     return {};
   }
 
-  // One text, behind the prompt.
-  Status run(DraftBenchResult& out, bool timed) {
-    FACET_TRY(session_.rollback(session_.position() - static_cast<int>(prefix_.size())));
-    const DraftCount& count = out.count;
-    std::optional<DraftLength> length;
-    if (count.adapts) length.emplace(count.n_max);
+  // What drafts are right about.
+  void expect(const std::vector<int>& text) {
+    if (rigged_) rigged_->set_text(options_.prompt.size(), text);
+  }
+
+  // One text, behind the prompt.  on_token: as generate()'s.
+  Result<Generation> write(const std::function<bool(int token)>& on_token) {
+    Session& session = *kind_.session;
+    FACET_TRY(session.rollback(session.position() - static_cast<int>(prefix_.size())));
+    length_.reset();
+    if (kind_.count.adapts) length_.emplace(kind_.count.n_max);
     Speculation speculation;
-    if (count.n_max > 0) speculation = {source_, count.n_max, length ? &*length : nullptr};
+    if (kind_.source != nullptr) speculation = {kind_.source, kind_.count.n_max, length_ ? &*length_ : nullptr};
     const GenerateOptions greedy{
         .max_tokens = options_.n_generate + 1, .sampling = {.temperature = 0}, .stop_tokens = {}, .ignore_stop = true};
     const std::span<const int> last = std::span(options_.prompt).last(1);
-    FACET_ASSIGN(const Generation g, generate(session_, last, greedy, {}, options_.cancelled, prefix_, speculation));
-    if (g.stats.stop == StopReason::kCancelled) return {Code::kCancelled, "interrupted"};
-    if (std::ssize(g.tokens) != options_.n_generate + 1)
+    FACET_ASSIGN(Generation g, generate(session, last, greedy, on_token, options_.cancelled, prefix_, speculation));
+    if (g.stats.stop == StopReason::kCancelled) return Status(Code::kCancelled, "interrupted");
+    if (g.stats.stop == StopReason::kContextFull)
       return invalid_argument(fmt::format("{} tokens behind a prompt of {} do not fit in a context of {}",
-                                          options_.n_generate, options_.prompt.size(), session_.options().context));
-    if (text_.empty()) {
-      text_ = g.tokens;
-      if (rigged_) rigged_->set_text(options_.prompt.size(), text_);
-    }
-    out.same_text = out.same_text && g.tokens == text_;
-    out.text_hash = fnv1a(std::as_bytes(std::span(g.tokens)));
-    if (!timed) return {};
-    out.seconds.push_back(g.stats.generation_seconds);
-    out.rounds += g.stats.draft_rounds;
-    out.n_drafted += g.stats.drafted_tokens;
-    out.n_accepted += g.stats.accepted_tokens;
-    out.draft_seconds += g.stats.draft_seconds;
-    if (length) out.chosen = length->describe();
-    return {};
+                                          options_.n_generate, options_.prompt.size(), session.options().context));
+    return g;
   }
 
-  Status show(const std::string& line) {
-    if (options_.progress && !options_.progress(line)) return {Code::kCancelled, "interrupted"};
-    return {};
-  }
+  std::string chosen() const { return length_ ? length_->describe() : ""; }
 
  private:
-  Session& session_;
-  DraftSource* source_;
+  DraftBenchKind kind_;
   const DraftBenchOptions& options_;
   std::optional<RiggedDrafts> rigged_;
-  std::span<const int> prefix_;  // the prompt but for its last token
-  std::vector<int> text_;        // of the first plain run
+  std::optional<DraftLength> length_;  // of the present text
+  std::span<const int> prefix_;        // the prompt but for its last token
+};
+
+// A text of every kind, in turns of a few tokens.  Each has its thread, of which one is awake.
+class SideBySide {
+ public:
+  SideBySide(std::vector<std::unique_ptr<Writer>>& writers, const std::function<Status(int n_tokens)>& show)
+      : writers_(writers), show_(show), turns_(static_cast<int>(writers.size())), outcomes_(writers.size()) {
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < writers.size(); ++i) threads.emplace_back([this, i] { write(i); });
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  struct Outcome {
+    Status status;
+    Generation text;
+    double seconds = 0;
+  };
+  const std::vector<Outcome>& outcomes() const { return outcomes_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void write(std::size_t i) {
+    const int who = static_cast<int>(i);
+    if (!turns_.wait_for(who)) return;
+    Outcome& out = outcomes_[i];
+    int n = -1;  // tokens that are timed
+    Clock::time_point begin, end;
+    auto on_token = [&](int) {
+      end = Clock::now();
+      if (++n == 0) begin = end;
+      if (n == 0 || n % kDraftBenchTurn != 0) return true;
+      out.seconds += seconds(end - begin);
+      if (who == 0) out.status = show_(n);
+      if (!out.status.ok()) return false;
+      turns_.pass();
+      const bool goes_on = turns_.wait_for(who);
+      begin = end = Clock::now();
+      return goes_on;
+    };
+    Result<Generation> text = writers_[i]->write(on_token);
+    out.seconds += seconds(end - begin);
+    if (!text.ok()) out.status = text.status();
+    if (!out.status.ok()) return turns_.stop();
+    out.text = std::move(*text);
+    turns_.pass();
+  }
+  static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+  std::vector<std::unique_ptr<Writer>>& writers_;
+  const std::function<Status(int n_tokens)>& show_;
+  Turns turns_;
+  std::vector<Outcome> outcomes_;
 };
 
 }  // namespace
 
-Result<std::vector<DraftBenchResult>> bench_drafts(Session& session, DraftSource& source,
+Result<std::vector<DraftBenchResult>> bench_drafts(std::span<const DraftBenchKind> kinds,
                                                    const DraftBenchOptions& options) {
   if (options.prompt.empty()) return invalid_argument("the prompt is empty");
-  std::vector<DraftBenchResult> out(1);
-  for (const DraftCount& count : options.counts) out.emplace_back().count = count;
-  DraftBench bench(session, source, options);
-  FACET_TRY(bench.fill());
-  for (int r = options.warm_up ? -1 : 0; r < options.repetitions; ++r) {
-    const bool backwards = r % 2 == 1;
+  if (kinds.empty() || kinds[0].source != nullptr) return invalid_argument("the first kind goes without drafts");
+  auto show = [&](const std::string& line) {
+    if (options.progress && !options.progress(line)) return Status(Code::kCancelled, "interrupted");
+    return Status();
+  };
+  std::vector<DraftBenchResult> out;
+  std::vector<std::unique_ptr<Writer>> writers;
+  for (const DraftBenchKind& kind : kinds) {
+    out.emplace_back().count = kind.count;
+    writers.push_back(std::make_unique<Writer>(kind, options));
+    FACET_TRY(writers.back()->fill(show));
+  }
+  // The plain text, which the others must be.
+  FACET_TRY(show("the text"));
+  FACET_ASSIGN(const Generation plain, writers[0]->write({}));
+  for (auto& writer : writers) writer->expect(plain.tokens);
+  auto judge = [&](DraftBenchResult& result, const Generation& text) {
+    result.same_text = result.same_text && text.tokens == plain.tokens;
+    result.text_hash = fnv1a(std::as_bytes(std::span(text.tokens)));
+  };
+  for (std::size_t i = 1; i < writers.size() && options.warm_up; ++i) {
+    FACET_TRY(show(fmt::format("warming up, {} of {}", i, writers.size() - 1)));
+    FACET_ASSIGN(const Generation text, writers[i]->write({}));
+    judge(out[i], text);
+  }
+  for (int r = 0; r < options.repetitions; ++r) {
+    const SideBySide all(writers, [&](int n) {
+      return show(fmt::format("repetition {}/{}, token {}/{}", r + 1, options.repetitions, n, options.n_generate));
+    });
+    for (const SideBySide::Outcome& outcome : all.outcomes()) FACET_TRY(outcome.status);
+    const double plain_seconds = all.outcomes()[0].seconds;
     for (std::size_t i = 0; i < out.size(); ++i) {
-      FACET_TRY(bench.run(out[backwards ? out.size() - 1 - i : i], r >= 0));
-      FACET_TRY(bench.show(
-          fmt::format("repetition {}/{}, {} of {} runs", std::max(0, r + 1), options.repetitions, i + 1, out.size())));
+      const SideBySide::Outcome& outcome = all.outcomes()[i];
+      const GenerateStats& stats = outcome.text.stats;
+      judge(out[i], outcome.text);
+      out[i].seconds.push_back(outcome.seconds);
+      out[i].speedups.push_back(plain_seconds / outcome.seconds);
+      out[i].rounds += stats.draft_rounds;
+      out[i].n_drafted += stats.drafted_tokens;
+      out[i].n_accepted += stats.accepted_tokens;
+      out[i].draft_seconds += stats.draft_seconds;
+      out[i].chosen = writers[i]->chosen();
     }
   }
-  for (DraftBenchResult& result : out)
-    for (std::size_t r = 0; r < result.seconds.size(); ++r)
-      result.speedups.push_back(out[0].seconds[r] / result.seconds[r]);
   return out;
 }
 

@@ -37,15 +37,21 @@ class RiggedDrafts : public DraftSource {
   std::vector<int> text_;
 };
 
+// One way to write the text.  Sessions are of one model and alike, each of its own.
+struct DraftBenchKind {
+  Session* session = nullptr;
+  DraftSource* source = nullptr;  // bound to that session; null: none
+  DraftCount count;               // what adapts learns anew in each run; 0 without a source
+};
+
 struct DraftBenchOptions {
-  std::vector<int> prompt;         // at least one token; evaluated once, not timed
-  int n_generate = 128;            // tokens that are timed: those after the first, which the prompt's logits give
-  std::vector<DraftCount> counts;  // a plain run is measured too, and comes first; what adapts learns anew in each run
+  std::vector<int> prompt;  // at least one token; evaluated once for each kind, not timed
+  int n_generate = 128;     // tokens that are timed: those after the first, which the prompt's logits give
   int repetitions = 5;
-  bool warm_up = true;                                    // an untimed repetition first
-  std::vector<double> acceptance;                         // RiggedDrafts' chances; none: the source's own guesses
+  bool warm_up = true;                                    // every kind writes the text once before; else the first does
+  std::vector<double> acceptance;                         // RiggedDrafts' chances; none: the sources' own guesses
   std::uint64_t seed = 1;                                 // of their luck
-  std::function<bool(const std::string& line)> progress;  // false: stop (kCancelled)
+  std::function<bool(const std::string& line)> progress;  // false: stop (kCancelled); from several threads in turn
   const std::atomic<bool>* cancelled = nullptr;
 };
 
@@ -63,11 +69,13 @@ struct DraftBenchResult {
   double tokens_per_round() const { return rounds > 0 ? 1 + double(n_accepted) / rounds : 0; }
 };
 
-// Greedy text, through stop tokens, by generate().  Within a repetition all kinds take turns, every other time
-// backwards, so that a machine that becomes slower does so for all of them.  The session must have room for the prompt
-// and n_generate + 1 tokens, and be able to take them all back; its timeline is overwritten.
-// kInvalidArgument: otherwise, or an empty prompt.
-Result<std::vector<DraftBenchResult>> bench_drafts(Session& session, DraftSource& source,
+// Greedy text, through stop tokens, by generate().  Within a repetition the kinds write side by side, taking turns of
+// kDraftBenchTurn tokens, every other time in the opposite order: a machine whose speed comes and goes within seconds,
+// as those that others share, does so for all of them.  Sessions must have room for the prompt and n_generate + 1
+// tokens, and be able to take them all back; their timelines are overwritten.
+// kInvalidArgument: otherwise, or an empty prompt, or a first kind that is not plain.
+constexpr int kDraftBenchTurn = 8;
+Result<std::vector<DraftBenchResult>> bench_drafts(std::span<const DraftBenchKind> kinds,
                                                    const DraftBenchOptions& options);
 
 }  // namespace facet

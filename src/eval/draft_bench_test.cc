@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "engine/drafter.h"
 #include "engine/generate.h"
 #include "model/tiny_configs.h"
@@ -13,9 +15,25 @@ constexpr int kTokens = 60;
 
 struct Pair {
   Model model = bind(tiny_e(8), 3), drafter = bind(tiny_drafter(tiny_e(8), 16, 8), 4);
-  ThreadPool pool{1};
-  Session session = *Session::create(model, pool, {.context = 100, .max_batch = 16, .max_rollback = 100});
-  Drafter source = *Drafter::create(drafter, session);
+  ThreadPool pool{2};
+  std::vector<std::unique_ptr<Session>> sessions;
+  std::vector<std::unique_ptr<Drafter>> sources;
+
+  std::unique_ptr<Session> session() {
+    return std::make_unique<Session>(
+        *Session::create(model, pool, {.context = 100, .max_batch = 16, .max_rollback = 100}));
+  }
+  // Plain, then each of the counts.
+  std::vector<DraftBenchKind> kinds(std::vector<DraftCount> counts) {
+    sessions.push_back(session());
+    std::vector<DraftBenchKind> out{{sessions.back().get(), nullptr, {}}};
+    for (const DraftCount& count : counts) {
+      sessions.push_back(session());
+      sources.push_back(std::make_unique<Drafter>(*Drafter::create(drafter, *sessions.back())));
+      out.push_back({sessions.back().get(), sources.back().get(), count});
+    }
+    return out;
+  }
 
   static Model bind(const GemmaConfig& config, std::uint64_t seed) {
     auto model = Model::bind(calm_random_checkpoint(config, seed));
@@ -24,11 +42,10 @@ struct Pair {
   }
 };
 
-DraftBenchOptions options_of(std::vector<DraftCount> counts, std::vector<double> acceptance = {}) {
+DraftBenchOptions options_of(std::vector<double> acceptance = {}) {
   DraftBenchOptions out;
   out.prompt = {2, 17, 5, 300, 41, 6, 7, 8, 9, 10};
   out.n_generate = kTokens;
-  out.counts = std::move(counts);
   out.repetitions = 2;
   out.acceptance = std::move(acceptance);
   return out;
@@ -36,8 +53,7 @@ DraftBenchOptions options_of(std::vector<DraftCount> counts, std::vector<double>
 
 TEST(DraftBench, EveryKindWritesTheTextOfGenerate) {
   Pair p;
-  const DraftBenchOptions options = options_of({{1}, {4}, {7, true}});
-  const auto results = bench_drafts(p.session, p.source, options);
+  const auto results = bench_drafts(p.kinds({{1}, {4}, {7, true}}), options_of());
   ASSERT_TRUE(results.ok()) << results.status().message();
   ASSERT_EQ(results->size(), 4u);
   EXPECT_EQ(results->front().count.n_max, 0);
@@ -61,7 +77,7 @@ TEST(DraftBench, EveryKindWritesTheTextOfGenerate) {
 TEST(DraftBench, RiggedDraftsAreRightAsOftenAsAsked) {
   Pair p;
   for (double chance : {0.0, 1.0}) {
-    const auto results = bench_drafts(p.session, p.source, options_of({{3}}, {chance}));
+    const auto results = bench_drafts(p.kinds({{3}}), options_of({chance}));
     ASSERT_TRUE(results.ok()) << results.status().message();
     const DraftBenchResult& r = results->back();
     EXPECT_TRUE(r.same_text);
@@ -70,16 +86,17 @@ TEST(DraftBench, RiggedDraftsAreRightAsOftenAsAsked) {
     EXPECT_EQ(r.rounds, 2 * (chance == 1 ? kTokens / 4 : kTokens - 1));  // the last token is wanted alone
   }
   double tokens = 0, rounds = 0;
+  const std::vector<DraftBenchKind> kinds = p.kinds({{3}});
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    DraftBenchOptions options = options_of({{3}}, {0.7, 0.5});
+    DraftBenchOptions options = options_of({0.7, 0.5});
     options.seed = seed;
     options.repetitions = 1;
-    const auto results = bench_drafts(p.session, p.source, options);
+    const auto results = bench_drafts(kinds, options);
     ASSERT_TRUE(results.ok()) << results.status().message();
     EXPECT_TRUE(results->back().same_text);
     tokens += results->back().n_accepted + results->back().rounds;
     rounds += results->back().rounds;
-    EXPECT_EQ(bench_drafts(p.session, p.source, options)->back().n_accepted, results->back().n_accepted) << "luck";
+    EXPECT_EQ(bench_drafts(kinds, options)->back().n_accepted, results->back().n_accepted) << "luck";
   }
   EXPECT_NEAR(tokens / rounds, 1 + 0.7 + 0.7 * 0.5 + 0.7 * 0.5 * 0.5, 0.12);
 }
@@ -102,11 +119,13 @@ class Meddler : public DraftSource {
 
 TEST(DraftBench, AnotherTextIsSeen) {
   Pair p;
-  Meddler meddler(p.session);
-  DraftBenchOptions options = options_of({{2}});
+  std::vector<DraftBenchKind> kinds = p.kinds({{2}});
+  Meddler meddler(*kinds[1].session);
+  kinds[1].source = &meddler;
+  DraftBenchOptions options = options_of();
   options.warm_up = false;
   options.repetitions = 1;
-  const auto results = bench_drafts(p.session, meddler, options);
+  const auto results = bench_drafts(kinds, options);
   ASSERT_TRUE(results.ok()) << results.status().message();
   EXPECT_TRUE(results->front().same_text);
   EXPECT_FALSE(results->back().same_text);
@@ -114,20 +133,33 @@ TEST(DraftBench, AnotherTextIsSeen) {
 
 TEST(DraftBench, RefusesWhatDoesNotFitAndStopsWhenAsked) {
   Pair p;
-  DraftBenchOptions options = options_of({{2}});
+  const std::vector<DraftBenchKind> kinds = p.kinds({{2}, {3}});
+  auto code = [&](const DraftBenchOptions& options) { return bench_drafts(kinds, options).status().code(); };
+  DraftBenchOptions options = options_of();
   options.prompt.clear();
-  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kInvalidArgument);
-  options = options_of({{2}});
+  EXPECT_EQ(code(options), Code::kInvalidArgument);
+  options = options_of();
   options.n_generate = 91;
-  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kInvalidArgument);
-  options = options_of({{2}});
-  options.progress = [](const std::string&) { return false; };
-  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kCancelled);
-  options = options_of({{2}});
+  EXPECT_EQ(code(options), Code::kInvalidArgument);
   const std::atomic<bool> cancelled{true};
+  options = options_of();
   options.cancelled = &cancelled;
-  EXPECT_EQ(bench_drafts(p.session, p.source, options).status().code(), Code::kCancelled);
-  EXPECT_EQ(bench_drafts(p.session, p.source, options_of({{16}})).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(code(options), Code::kCancelled);
+  EXPECT_EQ(bench_drafts(p.kinds({{16}}), options_of()).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(bench_drafts(std::span(kinds).subspan(1), options_of()).status().code(), Code::kInvalidArgument);
+  // At every word of progress, also in the middle of texts.
+  for (int lines = 0;; ++lines) {
+    int seen = 0;
+    options = options_of();
+    options.progress = [&](const std::string&) { return seen++ < lines; };
+    const auto results = bench_drafts(kinds, options);
+    if (results.ok()) {
+      EXPECT_GT(lines, 10);
+      break;
+    }
+    EXPECT_EQ(results.status().code(), Code::kCancelled);
+    EXPECT_EQ(seen, lines + 1);
+  }
 }
 
 }  // namespace
