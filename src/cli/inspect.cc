@@ -157,7 +157,7 @@ std::string drafter_text(const DraftFlags& flags, const LoadedDrafter& d, const 
                                 flags.drafter, c.bits_per_weight(), head_of(c.config), d.count.n_max);
   out += line(
       "weights", p.weights,
-      c.config.n_clusters > 0 ? "mapped; of the head's table a draft reads some rows" : "mapped, read by every draft");
+      c.config.n_clusters > 0 ? "mapped, or where there are clusters in their order" : "mapped, read by every draft");
   out += line("vectors", p.vectors, "norms, scalars and the tokens of clusters");
   out += line("activations", p.buffers, "of one draft");
   out += line("logits", p.logits, "of a draft, and of the drafts that are checked at once");

@@ -24,8 +24,7 @@ struct Drafter::State {
     if (c.n_clusters == 0) return;
     scores.resize(static_cast<std::size_t>(c.n_clusters));
     clusters.resize(static_cast<std::size_t>(c.n_clusters));
-    candidates.resize(static_cast<std::size_t>(c.n_clusters_used) * static_cast<std::size_t>(c.cluster_size()));
-    candidate_logits.resize(candidates.size());
+    candidate_logits.resize(static_cast<std::size_t>(c.n_clusters_used) * static_cast<std::size_t>(c.cluster_size()));
   }
   static SessionOptions options_for(const SessionOptions& session) {
     SessionOptions out;
@@ -40,8 +39,6 @@ struct Drafter::State {
   // The clusters whose centroids are nearest, and the logits of their tokens: spec "ordered embeddings".
   void clustered_head() {
     const GemmaConfig& c = model.config();
-    const auto size = static_cast<std::size_t>(c.cluster_size()), used = static_cast<std::size_t>(c.n_clusters_used);
-    for (int token : candidates) logits[static_cast<std::size_t>(token)] = -std::numeric_limits<float>::infinity();
     forward.projector().run({{model.centroids(), scores.data()}});
     for (std::size_t i = 0; i < clusters.size(); ++i) {
       clusters[i] = static_cast<int>(i);
@@ -51,37 +48,48 @@ struct Drafter::State {
       const float x = scores[static_cast<std::size_t>(a)], y = scores[static_cast<std::size_t>(b)];
       return x != y ? x > y : a < b;
     };
-    std::nth_element(clusters.begin(), clusters.begin() + static_cast<std::ptrdiff_t>(used - 1), clusters.end(),
-                     nearer);
-    const std::vector<int>& ordering = model.checkpoint().token_ordering;
-    for (std::size_t i = 0; i < used; ++i)
-      std::copy_n(ordering.begin() + static_cast<std::ptrdiff_t>(clusters[i]) * static_cast<std::ptrdiff_t>(size), size,
-                  candidates.begin() + static_cast<std::ptrdiff_t>(i * size));
-    forward.projector().run_rows(model.head(), candidates, candidate_logits.data());
-    for (std::size_t i = 0; i < candidates.size(); ++i)
-      logits[static_cast<std::size_t>(candidates[i])] = candidate_logits[i];
+    std::nth_element(clusters.begin(), clusters.begin() + (c.n_clusters_used - 1), clusters.end(), nearer);
+    forward.projector().run_groups(model.head(), chosen(), c.cluster_size(), candidate_logits.data());
+  }
+  std::span<const int> chosen() const {
+    return std::span(clusters).first(clusters.empty() ? 0 : static_cast<std::size_t>(model.config().n_clusters_used));
+  }
+  // Tokens of one of them, in the order of its rows.
+  std::span<const int> tokens(int cluster) const {
+    const auto size = static_cast<std::size_t>(model.config().cluster_size());
+    return std::span(model.checkpoint().token_ordering).subspan(static_cast<std::size_t>(cluster) * size, size);
   }
 
   int best() const {
-    if (candidates.empty()) return static_cast<int>(target.kernels.argmax(logits.data(), std::ssize(logits)));
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < candidates.size(); ++i)
-      if (candidate_logits[i] > candidate_logits[best] ||
-          (candidate_logits[i] == candidate_logits[best] && candidates[i] < candidates[best]))
-        best = i;
-    return candidates[best];
+    if (clusters.empty()) return static_cast<int>(target.kernels.argmax(logits.data(), std::ssize(logits)));
+    const int size = model.config().cluster_size();
+    auto token_at = [&](std::ptrdiff_t i) {
+      return tokens(clusters[static_cast<std::size_t>(i / size)])[static_cast<std::size_t>(i % size)];
+    };
+    const std::ptrdiff_t n = std::ssize(candidate_logits), first = target.kernels.argmax(candidate_logits.data(), n);
+    int best = token_at(first);
+    for (std::ptrdiff_t i = first + 1; i < n; ++i)  // rows are not in the order of tokens
+      if (candidate_logits[static_cast<std::size_t>(i)] == candidate_logits[static_cast<std::size_t>(first)])
+        best = std::min(best, token_at(i));
+    return best;
+  }
+  void spread_logits() {
+    if (clusters.empty()) return;
+    std::ranges::fill(logits, -std::numeric_limits<float>::infinity());
+    const float* logit = candidate_logits.data();
+    for (int cluster : chosen())
+      for (int token : tokens(cluster)) logits[static_cast<std::size_t>(token)] = *logit++;
   }
 
   const Model& model;
   Session::State& target;
   Forward forward;
-  int position = 0;             // of the round
-  std::vector<float> input;     // the token's embedding, then the hidden state
-  std::vector<float> logits;    // V
-  std::vector<float> scores;    // of clusters
-  std::vector<int> clusters;    // their indices, being sorted
-  std::vector<int> candidates;  // tokens of the chosen ones
-  std::vector<float> candidate_logits;
+  int position = 0;                     // of the round
+  std::vector<float> input;             // the token's embedding, then the hidden state
+  std::vector<float> logits;            // V; with clusters made when asked for
+  std::vector<float> scores;            // of clusters
+  std::vector<int> clusters;            // their indices, the chosen ones first
+  std::vector<float> candidate_logits;  // of their tokens, cluster after cluster
 };
 
 Drafter::Drafter(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -120,7 +128,10 @@ int Drafter::step(int token) {
   return s.best();
 }
 
-std::span<const float> Drafter::logits() const { return state_->logits; }
+std::span<const float> Drafter::logits() const {
+  state_->spread_logits();
+  return state_->logits;
+}
 std::span<const float> Drafter::hidden() const {
   return std::span<const float>(state_->input).subspan(state_->input.size() / 2);
 }
@@ -140,13 +151,13 @@ std::uint64_t Drafter::weight_bytes_per_step() const {
   for (const LayerWeights& w : m.layers())
     for (const Linear* linear : {&w.q, &w.o, &w.gate, &w.up, &w.down}) bytes += byte_size(*linear);
   const std::uint64_t head = byte_size(m.head()), rows = static_cast<std::uint64_t>(m.head().rows);
-  return bytes + (state_->candidates.empty() ? head : head / rows * state_->candidates.size());
+  return bytes + (state_->clusters.empty() ? head : head / rows * state_->candidate_logits.size());
 }
 
 std::uint64_t Drafter::buffer_bytes() const {
   const State& s = *state_;
   return s.forward.buffer_bytes() + sizeof(float) * (s.input.size() + s.logits.size() + s.scores.size() +
-                                                     s.clusters.size() + 2 * s.candidates.size());
+                                                     s.clusters.size() + s.candidate_logits.size());
 }
 
 }  // namespace facet

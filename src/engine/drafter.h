@@ -35,7 +35,7 @@ class Drafter : public DraftSource {
   void begin(std::span<const float> hidden);
   // What comes after `token`; ties go to the lowest id.  Feeds itself: the next step goes on from this one.
   int step(int token);
-  // Of the last step: V floats.  Tokens outside the chosen clusters have minus infinity.
+  // Of the last step: V floats, until the next call.  Tokens outside the chosen clusters have minus infinity.
   std::span<const float> logits() const;
   // Of the last step: D floats of the target's width, the `hidden` of the next.
   std::span<const float> hidden() const;

@@ -104,9 +104,13 @@ TEST(Drafter, RunsQuantized) {
   }
 }
 
-// Where rows are brought together does not show: chosen tokens have the bits of a head over all of them.
-TEST(Drafter, ClustersHaveTheBitsOfTheDenseHead) {
-  const Pair pair(tiny_e(32), 16, 10, 32);  // 96 of 384 tokens
+// The order of rows does not show: chosen tokens have the bits of a head over all of them.
+class DrafterClusters : public testing::TestWithParam<bool> {};
+TEST_P(DrafterClusters, HaveTheBitsOfTheDenseHead) {
+  Pair pair(tiny_e(32), 16, 10, 32);  // 96 of 384 tokens
+  GemmaConfig config = pair.drafter.config;
+  config.tied_head = GetParam();
+  pair.drafter = calm_random_checkpoint(config, 32);
   for (DType type : {DType::kF32, DType::kBF16, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
     SCOPED_TRACE(info(type).name);
     ThreadPool pool(2);
@@ -133,6 +137,26 @@ TEST(Drafter, ClustersHaveTheBitsOfTheDenseHead) {
       }
     }
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(, DrafterClusters, testing::Values(true, false),
+                         [](const auto& info) { return info.param ? "TiedHead" : "HeadOfItsOwn"; });
+
+// Rows go where the ordering says, so bind() must not take any.
+TEST(Drafter, WantsAnOrderingOfAllTokens) {
+  const Pair pair(tiny_e(8), 16, 1);
+  auto refused = [&](auto change) {
+    Checkpoint bent = pair.drafter;
+    change(bent.token_ordering);
+    const auto model = Model::bind(std::move(bent));
+    EXPECT_EQ(model.status().code(), Code::kCorrupt);
+    EXPECT_NE(model.status().message().find("permutation"), std::string::npos) << model.status().message();
+  };
+  refused([](std::vector<int>& o) { o.clear(); });
+  refused([](std::vector<int>& o) { o.pop_back(); });
+  refused([](std::vector<int>& o) { o[3] = o[4]; });
+  refused([](std::vector<int>& o) { o[3] = -1; });
+  refused([](std::vector<int>& o) { o[3] = static_cast<int>(o.size()); });
 }
 
 // Each of these mistakes is easily made (spec 7, T3), and must be seen by the comparison above.

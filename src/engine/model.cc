@@ -54,7 +54,7 @@ class Model::Binder {
       FACET_TRY(check(spec, found->second));
       FACET_TRY(place(spec, is_grouped(spec, found->second) ? as_blocks(found->second) : found->second));
     }
-    if (c_.tied_head) m_.head_ = embedding_as_head_;
+    if (c_.tied_head && c_.n_clusters == 0) m_.head_ = embedding_as_head_;
     m_.checkpoint_.release(std::as_bytes(m_.ple_table_.row_scales));  // all were checked, few will be used
     for (int l = 0; l < c_.n_layers(); ++l)
       if (!m_.checkpoint_.cache_scales.empty()) m_.layers_[l].cache_scales = m_.checkpoint_.cache_scales[l];
@@ -174,6 +174,34 @@ class Model::Binder {
     out.bytes = {aligned(t), t.bytes.size()};
   }
 
+  Status ordered_head(const TensorSpec& spec, const TensorView& t) {
+    constexpr std::size_t kPiece = std::size_t{1} << 20;
+    const std::vector<int>& ordering = m_.checkpoint_.token_ordering;
+    const auto n_rows = static_cast<std::size_t>(t.rows());
+    const std::size_t row = *row_bytes(t.dtype, t.cols());
+    constexpr std::size_t kNone = ~std::size_t{0};
+    std::vector<std::size_t> place_of(n_rows, kNone);  // of each token's row
+    bool all = ordering.size() == n_rows;
+    for (std::size_t i = 0; i < n_rows && all; ++i) {
+      const auto token = static_cast<std::size_t>(ordering[i]);
+      all = token < n_rows && place_of[token] == kNone;
+      if (all) place_of[token] = i;
+    }
+    if (!all) return corrupt("the token ordering is no permutation of " + std::to_string(n_rows) + " tokens");
+    if (has_row_scales(t.dtype))
+      return unsupported("tensor '" + spec.name + "' has row scales, which a head with clusters cannot have");
+    m_.ordered_head_.resize(row * n_rows);
+    const std::size_t most = std::max<std::size_t>(1, kPiece / row);
+    std::vector<std::byte> piece(most * row);
+    for (std::size_t r = 0; r < n_rows; r += most) {
+      const std::size_t n = std::min(most, n_rows - r);
+      m_.checkpoint_.copy(t.bytes.subspan(r * row, n * row), piece.data());
+      for (std::size_t i = 0; i < n; ++i)
+        std::memcpy(m_.ordered_head_.data() + place_of[r + i] * row, piece.data() + i * row, row);
+    }
+    return linear(spec, {t.dtype, t.shape, m_.ordered_head_, {}}, m_.head_);
+  }
+
   Status experts(const TensorSpec& spec, const TensorView& t, std::vector<Linear>& out) {
     out.resize(c_.n_experts);
     for (int e = 0; e < c_.n_experts; ++e) FACET_TRY(linear(spec, t, out[e], e));
@@ -196,10 +224,12 @@ class Model::Binder {
     LayerWeights& w = m_.layers_[std::max(0, spec.layer)];  // unused by model-wide tensors
     switch (spec.role) {
       case Role::kEmbedding:
+        if (c_.n_clusters > 0 && c_.tied_head) return ordered_head(spec, t);
         return table(t, m_.embedding_), linear(spec, m_.embedding_, embedding_as_head_);
       case Role::kPleTable:
         return table(t, m_.ple_table_), Status{};
       case Role::kHead:
+        if (c_.n_clusters > 0) return ordered_head(spec, t);
         return linear(spec, t, m_.head_);
       case Role::kPleModelProj:
         return linear(spec, t, m_.ple_model_proj_);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "facet/status.h"
 #include "model/checkpoint.h"
 
@@ -36,7 +37,9 @@ struct LayerWeights {
 
 //   Result<Model> model = Model::load("out/model");   Session session(*model, {...});
 // Immutable and shareable between sessions, which it must outlive.  Weights stay in the mapping the checkpoint owns;
-// only vectors (norms, scalars) are kept as f32 copies, and what a file laid out unaligned for its type.
+// only vectors (norms, scalars) are kept as f32 copies, and what a file laid out unaligned for its type.  The head of a
+// drafter with clusters is read from its file, not through the mapping, into the order of the clusters: a step takes a
+// few of them, and rows that lie anywhere cost more to find than to multiply.
 class Model {
  public:
   static Result<Model> load(const std::string& path);
@@ -47,9 +50,10 @@ class Model {
   const GemmaConfig& config() const { return checkpoint_.config; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
   const std::vector<LayerWeights>& layers() const { return layers_; }
-  const TensorView& embedding() const { return embedding_; }
+  const TensorView& embedding() const { return embedding_; }  // may be empty in drafters
   const TensorView& ple_table() const { return ple_table_; }
   const Linear& ple_model_proj() const { return ple_model_proj_; }
+  // Of a drafter with clusters: row i has the logit of token_ordering[i].
   const Linear& head() const { return head_; }
   // Of drafters; without data in other models, and the last one without clusters too.
   const Linear& pre_projection() const { return pre_projection_; }
@@ -65,6 +69,7 @@ class Model {
   std::vector<LayerWeights> layers_;
   std::vector<std::unique_ptr<float[]>> vectors_;
   std::vector<std::unique_ptr<std::byte[]>> realigned_;
+  std::vector<std::byte, HugePageAllocator<std::byte>> ordered_head_;
   TensorView embedding_, ple_table_;
   Linear ple_model_proj_, head_, pre_projection_, post_projection_, centroids_;
   const float *ple_proj_norm_ = nullptr, *output_norm_ = nullptr;

@@ -34,8 +34,8 @@ struct MemoryPlan {
   std::uint64_t resident() const { return weights + experts + vectors + cache + buffers + logits + program; }
 };
 MemoryPlan plan_memory(const Session& session);
-// What a drafter adds to that of its session, when at most n_max drafts are checked at once.  A step reads few rows of
-// a table with clusters, but soon others, and nothing gives their pages back: all of it counts among the weights.
+// What a drafter adds to that of its session, when at most n_max drafts are checked at once.  The head of one with
+// clusters is kept in their order instead of being mapped: it counts among the weights like any other.
 MemoryPlan plan_memory(const Drafter& drafter, int n_max);
 MemoryPlan operator+(const MemoryPlan& a, const MemoryPlan& b);
 // kNoResources, with the numbers, when the plan is above `limit` bytes (0 = no limit).

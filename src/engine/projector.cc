@@ -12,9 +12,6 @@ namespace facet {
 namespace {
 
 constexpr int kDecodedRows = 8;
-// Rows from here and there are brought together in so many, for kernels want groups of neighbours: alone each costs as
-// much as eight.
-constexpr int kGatheredRows = 64;
 
 std::size_t input_bytes(InputForm::Kind kind, int k) {
   switch (kind) {
@@ -136,35 +133,21 @@ void Projector::run_together(std::span<const Product> products, InputForm form) 
       kPieces);
 }
 
-void Projector::run_rows(const Linear& weight, std::span<const int> rows, float* y) {
+void Projector::run_groups(const Linear& weight, std::span<const int> groups, int size, float* y) {
   FACET_CHECK(n_ == 1 && weight.cols == k_, "one row of input, a column for each of its values");
   const InputForm form = form_of(weight);
   const void* x = input_as(form);
-  const std::size_t row = *row_bytes(weight.dtype, weight.cols);
-  const std::int64_t n = std::ssize(rows), n_groups = (n + kGatheredRows - 1) / kGatheredRows;
+  const std::size_t group_bytes = *row_bytes(weight.dtype, weight.cols) * static_cast<std::size_t>(size);
   constexpr int kPieces = 4;
   parallel_for(
-      pool_, n_groups, grain_for(std::int64_t{kGatheredRows} * k_ / 8),
+      pool_, std::ssize(groups), grain_for(std::int64_t{size} * k_ / 8),
       [&](std::int64_t begin, std::int64_t end) {
-        thread_local std::vector<std::byte> gathered;  // grows to its size in the first product of a thread
-        gathered.resize(kGatheredRows * row);
-        float scales[kGatheredRows];
-        for (std::int64_t g = begin; g < end; ++g) {
-          const std::int64_t first = g * kGatheredRows;
-          const int n_rows = static_cast<int>(std::min<std::int64_t>(kGatheredRows, n - first));
-          for (int i = 0; i < n_rows; ++i) {
-            // They lie anywhere: the CPU's own prefetching does not see them coming.
-            constexpr int kAhead = 16;
-            const int soon = rows[static_cast<std::size_t>(std::min(first + i + kAhead, n - 1))];
-            const std::byte* next = weight.data + row * static_cast<std::size_t>(soon);
-            for (std::size_t line = 0; line < row; line += 64) __builtin_prefetch(next + line);
-            const int r = rows[static_cast<std::size_t>(first + i)];
-            std::memcpy(gathered.data() + row * static_cast<std::size_t>(i),
-                        weight.data + row * static_cast<std::size_t>(r), row);
-            if (weight.row_scales != nullptr) scales[i] = weight.row_scales[r];
-          }
-          multiply({weight.dtype, gathered.data(), weight.row_scales != nullptr ? scales : nullptr, y + first, 1}, x,
-                   form, 0, n_rows);
+        for (std::int64_t i = begin; i < end; ++i) {
+          const auto group = static_cast<std::size_t>(groups[static_cast<std::size_t>(i)]);
+          multiply({weight.dtype, weight.data + group_bytes * group,
+                    weight.row_scales != nullptr ? weight.row_scales + group * static_cast<std::size_t>(size) : nullptr,
+                    y + i * size, 1},
+                   x, form, 0, size);
         }
       },
       kPieces);

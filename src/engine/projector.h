@@ -44,9 +44,9 @@ class Projector {
   // Products of the present input, in one parallel region; static clamps on inputs and outputs included.
   void run(std::span<const Product> products);
   void run(std::initializer_list<Product> products) { run(std::span(products.begin(), products.size())); }
-  // y[i] = row rows[i] of `weight` times the present input, which is one row: a product with few of many rows, in any
-  // order, with the bits of run().  No static clamps, no observers.
-  void run_rows(const Linear& weight, std::span<const int> rows, float* y);
+  // y[i * size + j] = row groups[i] * size + j of `weight` times the present input, which is one row: a product with
+  // few of many groups of rows, with the bits of run().  No static clamps, no observers.
+  void run_groups(const Linear& weight, std::span<const int> groups, int size, float* y);
   // Says that `weight` sees the present input, without multiplying.
   void observe(const Linear& weight);
   // The same for what layer l puts into its cache: n floats of keys and of values.

@@ -94,7 +94,9 @@ void matvec_blocks(float* y, std::ptrdiff_t, const Q8_0Block* x, const typename 
 }
 
 // Q6_K: as matvec_blocks, 32 weights of 8 rows at a time; each half of them is a group with a scale of its own.
-void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end, int k) {
+template <int T>
+void matvec_q6_k(float* y, std::ptrdiff_t, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end, int k) {
+  static_assert(T == 1);
   const int n_blocks = k / Q6_KBlock::kWeights;
   for (int row = row_begin; row < row_end; row += 8) {
     const int n_rows = row_end - row < 8 ? row_end - row : 8;

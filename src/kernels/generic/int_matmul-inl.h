@@ -9,26 +9,31 @@ FACET_INLINE void over_cached_rows(int m, int step, int row_begin, int row_end, 
   for (int r = row_begin; r < row_end; r += rows)
     for (int t = 0; t < m; t += step) matvec(t, r, row_end - r < rows ? row_end : r + rows);
 }
+// matvec.operator()<T>(t, begin, end) for tokens t .. t + T - 1, T up to kTokensAtOnce, until all m have had theirs.
+template <typename Matvec>
+FACET_INLINE void few_at_once(int m, int row_begin, int row_end, std::ptrdiff_t row_bytes, const Matvec& matvec) {
+  if (m < 1) return;
+  const int groups = (m + kTokensAtOnce - 1) / kTokensAtOnce, step = (m + groups - 1) / groups;  // 5 = 3 + 2
+  auto run = [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
+    const int n = m - t < step ? m - t : step;
+    if constexpr (kTokensAtOnce >= 4) {
+      if (n >= 4) return matvec.template operator()<4>(t, begin, end);
+      if (n == 3) return matvec.template operator()<3>(t, begin, end);
+      if (n == 2) return matvec.template operator()<2>(t, begin, end);
+    }
+    matvec.template operator()<1>(t, begin, end);
+  };
+  if (m <= kTokensAtOnce) return run(0, row_begin, row_end);
+  over_cached_rows(m, step, row_begin, row_end, row_bytes, run);
+}
 template <typename Block>
 void matvec_few(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int m,
                 int row_begin, int row_end, int k) {
-  if (m < 1) return;
   const std::ptrdiff_t row_blocks = k / 32;
-  const int groups = (m + kTokensAtOnce - 1) / kTokensAtOnce, step = (m + groups - 1) / groups;  // 5 = 3 + 2
-  auto run = [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
-    float* to = y + t * y_stride;
-    const Q8_0Block* from = x + t * row_blocks;
-    const int n = m - t < step ? m - t : step;
-    if constexpr (kTokensAtOnce >= 4) {
-      if (n >= 4) return matvec_blocks<Block, 4>(to, y_stride, from, w, begin, end, k);
-      if (n == 3) return matvec_blocks<Block, 3>(to, y_stride, from, w, begin, end, k);
-      if (n == 2) return matvec_blocks<Block, 2>(to, y_stride, from, w, begin, end, k);
-    }
-    matvec_blocks<Block, 1>(to, y_stride, from, w, begin, end, k);
-  };
-  if (m <= kTokensAtOnce) return run(0, row_begin, row_end);
-  over_cached_rows(m, step, row_begin, row_end, row_blocks * static_cast<std::ptrdiff_t>(sizeof(typename Block::Type)),
-                   run);
+  few_at_once(m, row_begin, row_end, row_blocks * static_cast<std::ptrdiff_t>(sizeof(typename Block::Type)),
+              [&]<int T>(int t, int begin, int end) FACET_INLINE_LAMBDA {
+                matvec_blocks<Block, T>(y + t * y_stride, y_stride, x + t * row_blocks, w, begin, end, k);
+              });
 }
 
 void matmul_q8_q4_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
@@ -58,14 +63,16 @@ void matmul_q8_q4_k(float* y, std::ptrdiff_t y_stride, const void* x, const void
                             });
   matmul_int_tiles(CodesQ4_K{blocks, k}, y, y_stride, inputs, nullptr, 1, m, row_begin, row_end, k);
 }
-// Tokens one by one over rows that stay in the second-level cache: Q6_K is the type of heads, which see one token.
+// Q6_K is the type of heads, which see few tokens: it has no panels.
 void matmul_q8_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {
-  constexpr int kRows = 128;
-  for (int r = row_begin; r < row_end; r += kRows)
-    for (int t = 0; t < m; ++t)
-      matvec_q6_k(y + t * y_stride, static_cast<const Q8_0Block*>(x) + std::ptrdiff_t{t} * (k / 32),
-                  static_cast<const Q6_KBlock*>(w), r, r + kRows < row_end ? r + kRows : row_end, k);
+  const auto* blocks = static_cast<const Q6_KBlock*>(w);
+  const auto* inputs = static_cast<const Q8_0Block*>(x);
+  few_at_once(m, row_begin, row_end, k / 256 * static_cast<std::ptrdiff_t>(sizeof(Q6_KBlock)),
+              [&]<int T>(int t, int begin, int end) FACET_INLINE_LAMBDA {
+                matvec_q6_k<T>(y + t * y_stride, y_stride, inputs + std::ptrdiff_t{t} * (k / 32), blocks, begin, end,
+                               k);
+              });
 }
 template <int kBits>
 void matmul_f32_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,

@@ -25,6 +25,22 @@ FACET_INLINE __m256i twice_16(const void* p) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
 
+// Eight short streams side by side start too late for the CPU's own prefetching.  Kernels ask for rows that lie behind
+// the present eight, at the pace at which these are used: so many bytes behind, whole groups of eight and no less than
+// memory takes to answer.
+FACET_INLINE std::ptrdiff_t ahead_bytes(std::ptrdiff_t group_bytes) {
+  constexpr std::ptrdiff_t kLeast = 4096;
+  return group_bytes >= kLeast || group_bytes == 0 ? group_bytes
+                                                   : (kLeast + group_bytes - 1) / group_bytes * group_bytes;
+}
+
+// And at first for the rows before those, which nobody asked for.
+FACET_INLINE void ask_for(const void* first_row, std::ptrdiff_t bytes) {
+  constexpr std::ptrdiff_t kMost = 8192;
+  for (std::ptrdiff_t line = 0; line < (bytes < kMost ? bytes : kMost); line += 64)
+    _mm_prefetch(static_cast<const char*>(first_row) + line, _MM_HINT_T0);
+}
+
 template <typename Type>
 FACET_INLINE __m256 scales_of_8(const Type* const* rows, int b) {
   __m128i scales = _mm_cvtsi32_si128(rows[0][b].scale.bits);
@@ -116,7 +132,8 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
   constexpr int kPairBytes = 8 * 2 * sizeof(Type);  // of two blocks of the eight rows
   VecInputs inputs[T];
   const int row_blocks = k / 32;
-  const std::ptrdiff_t group_bytes = 8 * row_blocks * static_cast<std::ptrdiff_t>(sizeof(Type));
+  const std::ptrdiff_t distance = ahead_bytes(8 * row_blocks * static_cast<std::ptrdiff_t>(sizeof(Type)));
+  ask_for(w + std::ptrdiff_t{row_begin} * row_blocks, distance);
   int first = 0;
   do {  // once even for k = 0: the sums are zero
     const int n_blocks = row_blocks - first < kVecBlocks ? row_blocks - first : kVecBlocks;
@@ -126,10 +143,8 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
       const Type* rows[8];
       for (int r = 0; r < 8; ++r)
         rows[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * row_blocks + first;
-      // Eight short streams side by side start too late for the CPU's own prefetching: ask for the next eight rows,
-      // which lie behind these, at the pace at which these are used.
       const char* ahead =
-          reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * row_blocks) + group_bytes + first * (kPairBytes / 2);
+          reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * row_blocks) + distance + first * (kPairBytes / 2);
       __m256 sums[T];
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t)
@@ -191,15 +206,19 @@ FACET_INLINE ScalesQ6_K scales_of_2(const Q6_KBlock& a, const Q6_KBlock& b) {
 
 // Q6_K: as matvec_blocks, 32 weights of 8 rows at a time.  The sums of four products fit in 16 bits, with the offset
 // (4 * 63 * 128 < 2^15) and without; so two rows share a vector there, and a multiply-add both scales and adds them.
-void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end, int k) {
+template <int T>
+void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end,
+                 int k) {
   const int n_blocks = k / Q6_KBlock::kWeights;
-  const std::ptrdiff_t group_bytes = 8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q6_KBlock));
+  const std::ptrdiff_t distance = ahead_bytes(8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q6_KBlock)));
   for (int row = row_begin; row < row_end; row += 8) {
-    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + group_bytes;
+    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + distance;
     const int n_rows = row_end - row < 8 ? row_end - row : 8;
     const Q6_KBlock* blocks[8];
     for (int r = 0; r < 8; ++r) blocks[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
-    __m256 sum = _mm256_setzero_ps();
+    __m256 sums[T];
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) sums[t] = _mm256_setzero_ps();
     for (int b = 0; b < n_blocks; ++b) {
       const __m256 scales = scales_of_8(blocks, 0);
       ScalesQ6_K groups[4];
@@ -210,22 +229,34 @@ void matvec_q6_k(float* y, const Q8_0Block* x, const Q6_KBlock* w, int row_begin
 #pragma GCC unroll 4
         for (int line = 0; line < 4; ++line) _mm_prefetch(ahead + 64 * line, _MM_HINT_T0);
         ahead += sizeof(Q6_KBlock);  // an eighth of eight blocks
-        const Q8_0Block& block = x[8 * b + g];
-        const __m256i codes = load_32(block.codes), offset_dots = dot_small(_mm256_set1_epi8(32), codes);
-        const __m256i offset = _mm256_packs_epi32(offset_dots, offset_dots);
-        __m256i dots[4];
+        __m256i codes[T], offsets[T], dots[T][4];
+#pragma GCC unroll 4
+        for (int t = 0; t < T; ++t) {
+          codes[t] = load_32(x[std::ptrdiff_t{t} * (k / 32) + 8 * b + g].codes);
+          const __m256i offset_dots = dot_small(_mm256_set1_epi8(32), codes[t]);
+          offsets[t] = _mm256_packs_epi32(offset_dots, offset_dots);
+        }
 #pragma GCC unroll 4
         for (int p = 0; p < 4; ++p) {
-          const __m256i fours = _mm256_packs_epi32(dot_small(unpack_q6_k(*blocks[2 * p], g), codes),
-                                                   dot_small(unpack_q6_k(*blocks[2 * p + 1], g), codes));
-          dots[p] = _mm256_madd_epi16(_mm256_sub_epi16(fours, offset), groups[p].group(g));
+          const __m256i one = unpack_q6_k(*blocks[2 * p], g), other = unpack_q6_k(*blocks[2 * p + 1], g);
+          const __m256i scale = groups[p].group(g);
+#pragma GCC unroll 4
+          for (int t = 0; t < T; ++t) {
+            const __m256i fours = _mm256_packs_epi32(dot_small(one, codes[t]), dot_small(other, codes[t]));
+            dots[t][p] = _mm256_madd_epi16(_mm256_sub_epi16(fours, offsets[t]), scale);
+          }
         }
-        const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(half_to_float(block.scale)));
-        sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(pair_sums_of_8(dots)), scale, sum);
+#pragma GCC unroll 4
+        for (int t = 0; t < T; ++t) {
+          const float x_scale = half_to_float(x[std::ptrdiff_t{t} * (k / 32) + 8 * b + g].scale);
+          sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(pair_sums_of_8(dots[t])),
+                                    _mm256_mul_ps(scales, _mm256_set1_ps(x_scale)), sums[t]);
+        }
       }
       for (const Q6_KBlock*& block : blocks) ++block;
     }
-    store_first_8(y + row, sum, n_rows);
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) store_first_8(y + t * y_stride + row, sums[t], n_rows);
   }
 }
 
@@ -240,9 +271,9 @@ void matvec_q4_k(float* y, const Q8_0Block* x, const Q4_KBlock* w, int row_begin
     _mm256_store_ps(x_scaled_sums + b, eight.scaled_sums);
   }
   const int n_blocks = k / Q4_KBlock::kWeights;
-  const std::ptrdiff_t group_bytes = 8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q4_KBlock));
+  const std::ptrdiff_t distance = ahead_bytes(8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q4_KBlock)));
   for (int row = row_begin; row < row_end; row += 8) {
-    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + group_bytes;
+    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + distance;
     const int n_rows = row_end - row < 8 ? row_end - row : 8;
     const Q4_KBlock* blocks[8];
     for (int r = 0; r < 8; ++r) blocks[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
