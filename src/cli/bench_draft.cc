@@ -41,13 +41,10 @@ std::string markdown(const Rows& rows) {
   }
   const Json& last = rows.back();
   out += fmt::format(
-      "\nmedians; speedup: median over {} repetitions of the plain run's time over that of the run beside it ({} "
-      "tokens in "
-      "turn); {}; "
+      "\nmedians; speedup: median over {} repetitions of the plain run's time over that of the run beside it; {}; "
       "drafter {}, {}; peak memory {:.1f} MB (VmHWM)\n",
-      last["samples_ts"].size(), kDraftBenchTurn, last["cpu_info"].get<std::string>(),
-      last["draft_filename"].get<std::string>(), last["draft_head"].get<std::string>(),
-      last["peak_rss_bytes"].get<double>() / 1e6);
+      last["samples_ts"].size(), last["cpu_info"].get<std::string>(), last["draft_filename"].get<std::string>(),
+      last["draft_head"].get<std::string>(), last["peak_rss_bytes"].get<double>() / 1e6);
   for (const Json& r : rows)
     if (const std::string& chosen = r["draft_chosen"].get_ref<const std::string&>(); !chosen.empty())
       out += fmt::format("{}, auto: {}\n", facet::name_of(BenchCase{0, r["n_gen"], r["n_depth"]}), chosen);

@@ -14,13 +14,15 @@ constexpr int kProbePlain = 64;
 // And for the depth behind the chosen one.
 constexpr int kProbeDeeper = 16;
 // While it is off, probes may cost this share of the time, and are never nearer or further apart than so many rounds.
-constexpr double kProbeShare = 0.005;
+constexpr double kProbeShare = 0.004;
 constexpr int kProbeOften = 16, kProbeSeldom = 1024;
 // What the first rounds try, so that there is a line for P, and chances by depth.
 constexpr int kFirst[] = {0, 2};
 // In passes of one row: what all drafting so far may have lost, what each round adds to that, and how much of what it
 // has won it may lose again.
-constexpr double kMostLost = 0.5, kLostPerRound = 0.005, kMostKept = 4;
+constexpr double kMostLost = 0.35, kLostPerRound = 0.004, kMostKept = 4;
+// A pass that took much longer than usual tells of the machine, not of passes.
+constexpr double kUsual = 1.5;
 // A probe is one of few, and what it says is of now.
 constexpr double kTimeWeight = 0.2, kChanceWeight = 0.03, kProbedChanceWeight = 0.1;
 constexpr double kPrior = 8;  // observations that a guess is worth
@@ -78,9 +80,11 @@ double DraftLength::speed(int n_drafts) const {
 }
 
 int DraftLength::best() const {
-  int best = 0;
+  int best = 0, tried = n_max_;
+  while (tried > 0 && pass_[static_cast<std::size_t>(tried)].n == 0) --tried;
   double most = speed(0) * kWorthIt;
-  for (int k = 1; k <= n_max_; ++k)
+  // No further than one draft more than was ever tried: what noise makes of a line must not cost a pass of many rows.
+  for (int k = 1; k <= std::min(n_max_, tried + 1); ++k)
     if (const double s = speed(k); s > most) most = s, best = k;
   return best;
 }
@@ -114,7 +118,8 @@ void DraftLength::record(int n_drafts, int n_accepted, double draft_seconds, dou
     if (n_drafts > 0) won_ += (1 + n_accepted) * plain - draft_seconds - pass_seconds;
     won_ = std::min(won_, kMostKept * plain);
   }
-  pass_[static_cast<std::size_t>(n_drafts)].add(pass_seconds, kTimeWeight);
+  Mean& pass = pass_[static_cast<std::size_t>(n_drafts)];
+  pass.add(pass.n > 1 ? std::min(pass_seconds, kUsual * pass.value) : pass_seconds, kTimeWeight);
   if (n_drafts > 0) draft_.add(draft_seconds / n_drafts, kTimeWeight);
   for (int d = 1; d <= std::min(n_accepted + 1, n_drafts); ++d)
     right_[static_cast<std::size_t>(d - 1)].add(d <= n_accepted ? 1 : 0,

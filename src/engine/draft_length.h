@@ -18,12 +18,12 @@ struct DraftCount {
 //   length.record(k, n_accepted, draft_seconds, pass_seconds);
 // A round of k drafts gives E(k) = 1 + A_1 + ... + A_k tokens, A_j the chance that the first j drafts are all right,
 // and takes P(k + 1) + k D seconds, P the pass of the model, D a draft.  Chosen is the k of most tokens per second, and
-// 0 unless that is worth 2 %, and 0 when all drafting so far has lost more than the time of half a pass and half a
-// percent of the time since.  Chances by depth, P and D are running means, P by rows; where a number of rows was never
-// seen, P is taken from a line through those that were.  Now and then a round is spent on what would not be known
-// otherwise: with one draft more, or without any, for P(1); with one, while drafting is off, as often as costs half a
-// percent of the time.  Times decide how fast text comes, never which text.  The clock is the caller's, so that tests
-// have their own.
+// 0 unless that is worth 2 %, and 0 when all drafting so far has lost more than the time of a third of a pass and
+// half a percent of the time since.  Chances by depth, P and D are running means, P by rows; where a number of rows was
+// never seen, P is taken from a line through those that were.  Now and then a round is spent on what would not be known
+// otherwise: with one draft more, or without any, for P(1); with one, while drafting is off, as often as costs less
+// than half a percent of the time.  Times decide how fast text comes, never which text.  The clock is the caller's, so
+// that tests have their own.
 class DraftLength {
  public:
   explicit DraftLength(int n_max);

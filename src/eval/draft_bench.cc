@@ -142,8 +142,13 @@ class Writer {
 // A text of every kind, in turns of a few tokens.  Each has its thread, of which one is awake.
 class SideBySide {
  public:
-  SideBySide(std::vector<std::unique_ptr<Writer>>& writers, const std::function<Status(int n_tokens)>& show)
-      : writers_(writers), show_(show), turns_(static_cast<int>(writers.size())), outcomes_(writers.size()) {
+  // turn: tokens.
+  SideBySide(std::vector<std::unique_ptr<Writer>>& writers, int turn, const std::function<Status(int n_tokens)>& show)
+      : writers_(writers),
+        turn_(turn),
+        show_(show),
+        turns_(static_cast<int>(writers.size())),
+        outcomes_(writers.size()) {
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < writers.size(); ++i) threads.emplace_back([this, i] { write(i); });
     for (std::thread& thread : threads) thread.join();
@@ -168,7 +173,7 @@ class SideBySide {
     auto on_token = [&](int) {
       end = Clock::now();
       if (++n == 0) begin = end;
-      if (n == 0 || n % kDraftBenchTurn != 0) return true;
+      if (n == 0 || n % turn_ != 0) return true;
       out.seconds += seconds(end - begin);
       if (who == 0) out.status = show_(n);
       if (!out.status.ok()) return false;
@@ -187,6 +192,7 @@ class SideBySide {
   static double seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
 
   std::vector<std::unique_ptr<Writer>>& writers_;
+  const int turn_;
   const std::function<Status(int n_tokens)>& show_;
   Turns turns_;
   std::vector<Outcome> outcomes_;
@@ -222,8 +228,10 @@ Result<std::vector<DraftBenchResult>> bench_drafts(std::span<const DraftBenchKin
     FACET_ASSIGN(const Generation text, writers[i]->write({}));
     judge(out[i], text);
   }
+  const double token_seconds = plain.stats.generation_seconds / options.n_generate;
+  const int turn = std::max(1, static_cast<int>(std::min(1e6, options.turn_seconds / token_seconds)));
   for (int r = 0; r < options.repetitions; ++r) {
-    const SideBySide all(writers, [&](int n) {
+    const SideBySide all(writers, turn, [&](int n) {
       return show(fmt::format("repetition {}/{}, token {}/{}", r + 1, options.repetitions, n, options.n_generate));
     });
     for (const SideBySide::Outcome& outcome : all.outcomes()) FACET_TRY(outcome.status);

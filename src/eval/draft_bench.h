@@ -48,9 +48,10 @@ struct DraftBenchOptions {
   std::vector<int> prompt;  // at least one token; evaluated once for each kind, not timed
   int n_generate = 128;     // tokens that are timed: those after the first, which the prompt's logits give
   int repetitions = 5;
-  bool warm_up = true;                                    // every kind writes the text once before; else the first does
-  std::vector<double> acceptance;                         // RiggedDrafts' chances; none: the sources' own guesses
-  std::uint64_t seed = 1;                                 // of their luck
+  double turn_seconds = 0.025;     // as many tokens in turn as plain text takes that long for, or one
+  bool warm_up = true;             // every kind writes the text once before; else the first does
+  std::vector<double> acceptance;  // RiggedDrafts' chances; none: the sources' own guesses
+  std::uint64_t seed = 1;          // of their luck
   std::function<bool(const std::string& line)> progress;  // false: stop (kCancelled); from several threads in turn
   const std::atomic<bool>* cancelled = nullptr;
 };
@@ -69,12 +70,11 @@ struct DraftBenchResult {
   double tokens_per_round() const { return rounds > 0 ? 1 + double(n_accepted) / rounds : 0; }
 };
 
-// Greedy text, through stop tokens, by generate().  Within a repetition the kinds write side by side, taking turns of
-// kDraftBenchTurn tokens, every other time in the opposite order: a machine whose speed comes and goes within seconds,
-// as those that others share, does so for all of them.  Sessions must have room for the prompt and n_generate + 1
-// tokens, and be able to take them all back; their timelines are overwritten.
+// Greedy text, through stop tokens, by generate().  Within a repetition the kinds write side by side, a few tokens in
+// turn, every other time in the opposite order: a machine whose speed comes and goes within a second, as those that
+// others share, does so for all of them.  Sessions must have room for the prompt and n_generate + 1 tokens, and be able
+// to take them all back; their timelines are overwritten.
 // kInvalidArgument: otherwise, or an empty prompt, or a first kind that is not plain.
-constexpr int kDraftBenchTurn = 8;
 Result<std::vector<DraftBenchResult>> bench_drafts(std::span<const DraftBenchKind> kinds,
                                                    const DraftBenchOptions& options);
 

@@ -47,6 +47,7 @@ DraftBenchOptions options_of(std::vector<double> acceptance = {}) {
   out.prompt = {2, 17, 5, 300, 41, 6, 7, 8, 9, 10};
   out.n_generate = kTokens;
   out.repetitions = 2;
+  out.turn_seconds = 0;
   out.acceptance = std::move(acceptance);
   return out;
 }
