@@ -17,7 +17,7 @@ constexpr int kProbeDeeper = 16;
 constexpr double kProbeShare = 0.004;
 constexpr int kProbeOften = 16, kProbeSeldom = 1024;
 // What the first rounds try, so that there is a line for P, and chances by depth.
-constexpr int kFirst[] = {0, 2};
+constexpr int kFirst[] = {0, 1};
 // In passes of one row: what all drafting so far may have lost, what each round adds to that, and how much of what it
 // has won it may lose again.
 constexpr double kMostLost = 0.35, kLostPerRound = 0.004, kMostKept = 4;

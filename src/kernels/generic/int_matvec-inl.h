@@ -25,20 +25,42 @@ FACET_INLINE __m256i twice_16(const void* p) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
 
-// Eight short streams side by side start too late for the CPU's own prefetching.  Kernels ask for rows that lie behind
-// the present eight, at the pace at which these are used: so many bytes behind, whole groups of eight and no less than
-// memory takes to answer.
-FACET_INLINE std::ptrdiff_t ahead_bytes(std::ptrdiff_t group_bytes) {
-  constexpr std::ptrdiff_t kLeast = 4096;
-  return group_bytes >= kLeast || group_bytes == 0 ? group_bytes
-                                                   : (kLeast + group_bytes - 1) / group_bytes * group_bytes;
+// Which rows are done side by side: n of them, `step` apart.  Neighbours end before the CPU's own prefetching has
+// begun; rows that lie a share of all rows apart make as many long streams, each read in the order of memory.
+struct SideBySide {
+  int row, n, step;
+};
+// Group i of the rows [begin, end), kRows of them in all but the last one.
+template <int kRows>
+FACET_INLINE SideBySide side_by_side(int i, int begin, int end) {
+  const int whole = (end - begin) / kRows;
+  if (i < whole) return {begin + i, kRows, whole};
+  return {begin + whole * kRows, (end - begin) % kRows, 1};
 }
-
-// And at first for the rows before those, which nobody asked for.
-FACET_INLINE void ask_for(const void* first_row, std::ptrdiff_t bytes) {
-  constexpr std::ptrdiff_t kMost = 8192;
-  for (std::ptrdiff_t line = 0; line < (bytes < kMost ? bytes : kMost); line += 64)
-    _mm_prefetch(static_cast<const char*>(first_row) + line, _MM_HINT_T0);
+template <int kRows>
+FACET_INLINE int groups_of(int begin, int end) {
+  return (end - begin + kRows - 1) / kRows;
+}
+// Within rows, how far ahead memory is asked for more.
+constexpr int kAheadBytes = 512;
+template <int kBytesAhead = kAheadBytes>
+FACET_INLINE void ask_ahead(const void* p) {
+  _mm_prefetch(static_cast<const char*>(p) + kBytesAhead, _MM_HINT_T0);
+}
+FACET_INLINE __m256 load_results(const float* y, SideBySide of) {
+  float values[8] = {};
+  for (int r = 0; r < of.n; ++r) values[r] = y[of.row + r * of.step];
+  return _mm256_loadu_ps(values);
+}
+FACET_INLINE void store_results(float* y, __m256 v, SideBySide of) {
+  float values[8];
+  _mm256_storeu_ps(values, v);
+  for (int r = 0; r < of.n; ++r) y[of.row + r * of.step] = values[r];
+}
+// p[r]: row of.row + r * of.step of `row_size` elements, the last of them again where there are fewer than kRows.
+template <int kRows, typename Type>
+FACET_INLINE void set_rows(const Type* w, std::ptrdiff_t row_size, SideBySide of, const Type** p) {
+  for (int r = 0; r < kRows; ++r) p[r] = w + (of.row + (r < of.n ? r : of.n - 1) * of.step) * row_size;
 }
 
 template <typename Type>
@@ -129,26 +151,20 @@ template <typename Block, int T>
 void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int row_begin,
                    int row_end, int k) {
   using Type = typename Block::Type;
-  constexpr int kPairBytes = 8 * 2 * sizeof(Type);  // of two blocks of the eight rows
+  constexpr int kPairsPerLine = sizeof(Type) < 32 ? 2 : 1;  // pairs of blocks to a cache line
   VecInputs inputs[T];
   const int row_blocks = k / 32;
-  const std::ptrdiff_t distance = ahead_bytes(8 * row_blocks * static_cast<std::ptrdiff_t>(sizeof(Type)));
-  ask_for(w + std::ptrdiff_t{row_begin} * row_blocks, distance);
   int first = 0;
   do {  // once even for k = 0: the sums are zero
     const int n_blocks = row_blocks - first < kVecBlocks ? row_blocks - first : kVecBlocks;
     for (int t = 0; t < T; ++t) set_vec_inputs(x + std::ptrdiff_t{t} * row_blocks + first, n_blocks, &inputs[t]);
-    for (int row = row_begin; row < row_end; row += 8) {
-      const int n_rows = row_end - row < 8 ? row_end - row : 8;
+    for (int i = 0; i < groups_of<8>(row_begin, row_end); ++i) {
+      const SideBySide group = side_by_side<8>(i, row_begin, row_end);
       const Type* rows[8];
-      for (int r = 0; r < 8; ++r)
-        rows[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * row_blocks + first;
-      const char* ahead =
-          reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * row_blocks) + distance + first * (kPairBytes / 2);
+      set_rows<8>(w + first, row_blocks, group, rows);
       __m256 sums[T];
 #pragma GCC unroll 4
-      for (int t = 0; t < T; ++t)
-        sums[t] = first == 0 ? _mm256_setzero_ps() : load_first_8(y + t * y_stride + row, n_rows);
+      for (int t = 0; t < T; ++t) sums[t] = first == 0 ? _mm256_setzero_ps() : load_results(y + t * y_stride, group);
       auto add = [&](int b, __m256 scale) FACET_INLINE_LAMBDA {
         const Q8_0Block* blocks[T];
         std::int32_t x_sums[T];
@@ -165,9 +181,11 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
                                     _mm256_mul_ps(scale, _mm256_set1_ps(inputs[t].scales[b])), sums[t]);
       };
       int b = 0;
-      for (; b + 2 <= n_blocks; b += 2, ahead += kPairBytes) {
-#pragma GCC unroll 16
-        for (int line = 0; line < kPairBytes; line += 64) _mm_prefetch(ahead + line, _MM_HINT_T0);
+      for (; b + 2 <= n_blocks; b += 2) {
+        if (b / 2 % kPairsPerLine == 0) {
+#pragma GCC unroll 8
+          for (const Type* row : rows) ask_ahead(row + b);
+        }
         __m256 scales[2];
         Block::scales(rows, b, scales);
         add(b, scales[0]);
@@ -175,7 +193,7 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
       }
       if (b < n_blocks) add(b, scales_of_8(rows, b));
 #pragma GCC unroll 4
-      for (int t = 0; t < T; ++t) store_first_8(y + t * y_stride + row, sums[t], n_rows);
+      for (int t = 0; t < T; ++t) store_results(y + t * y_stride, sums[t], group);
     }
     first += n_blocks;
   } while (first < row_blocks);
@@ -210,12 +228,10 @@ template <int T>
 void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end,
                  int k) {
   const int n_blocks = k / Q6_KBlock::kWeights;
-  const std::ptrdiff_t distance = ahead_bytes(8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q6_KBlock)));
-  for (int row = row_begin; row < row_end; row += 8) {
-    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + distance;
-    const int n_rows = row_end - row < 8 ? row_end - row : 8;
+  for (int i = 0; i < groups_of<8>(row_begin, row_end); ++i) {
+    const SideBySide group = side_by_side<8>(i, row_begin, row_end);
     const Q6_KBlock* blocks[8];
-    for (int r = 0; r < 8; ++r) blocks[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
+    set_rows<8>(w, n_blocks, group, blocks);
     __m256 sums[T];
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) sums[t] = _mm256_setzero_ps();
@@ -227,8 +243,7 @@ void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6
 #pragma GCC unroll 8
       for (int g = 0; g < 8; ++g) {
 #pragma GCC unroll 4
-        for (int line = 0; line < 4; ++line) _mm_prefetch(ahead + 64 * line, _MM_HINT_T0);
-        ahead += sizeof(Q6_KBlock);  // an eighth of eight blocks
+        for (int line = 0; line < 4; ++line) ask_ahead(reinterpret_cast<const char*>(blocks[g]) + 64 * line);
         __m256i codes[T], offsets[T], dots[T][4];
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) {
@@ -256,7 +271,7 @@ void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6
       for (const Q6_KBlock*& block : blocks) ++block;
     }
 #pragma GCC unroll 4
-    for (int t = 0; t < T; ++t) store_first_8(y + t * y_stride + row, sums[t], n_rows);
+    for (int t = 0; t < T; ++t) store_results(y + t * y_stride, sums[t], group);
   }
 }
 
@@ -271,19 +286,16 @@ void matvec_q4_k(float* y, const Q8_0Block* x, const Q4_KBlock* w, int row_begin
     _mm256_store_ps(x_scaled_sums + b, eight.scaled_sums);
   }
   const int n_blocks = k / Q4_KBlock::kWeights;
-  const std::ptrdiff_t distance = ahead_bytes(8 * n_blocks * static_cast<std::ptrdiff_t>(sizeof(Q4_KBlock)));
-  for (int row = row_begin; row < row_end; row += 8) {
-    const char* ahead = reinterpret_cast<const char*>(w + std::ptrdiff_t{row} * n_blocks) + distance;
-    const int n_rows = row_end - row < 8 ? row_end - row : 8;
+  for (int i = 0; i < groups_of<8>(row_begin, row_end); ++i) {
+    const SideBySide group = side_by_side<8>(i, row_begin, row_end);
     const Q4_KBlock* blocks[8];
-    for (int r = 0; r < 8; ++r) blocks[r] = w + std::ptrdiff_t{row + (r < n_rows ? r : n_rows - 1)} * n_blocks;
+    set_rows<8>(w, n_blocks, group, blocks);
     __m256 sum = _mm256_setzero_ps();
     for (int b = 0; b < n_blocks; ++b) {
       const GroupsQ4_K groups = groups_of_8(blocks);
 #pragma GCC unroll 8
       for (int g = 0; g < Q4_KBlock::kGroups; ++g) {
-        for (int line = 0; line < 3; ++line) _mm_prefetch(ahead + 64 * line, _MM_HINT_T0);
-        ahead += sizeof(Q4_KBlock);  // an eighth of eight blocks
+        for (int line = 0; line < 3; ++line) ask_ahead(reinterpret_cast<const char*>(blocks[g]) + 64 * line);
         const int at = Q4_KBlock::kGroups * b + g;
         const __m256i codes = load_32(x[at].codes);
         __m256i dots[8];
@@ -295,15 +307,16 @@ void matvec_q4_k(float* y, const Q8_0Block* x, const Q4_KBlock* w, int row_begin
       }
       for (const Q4_KBlock*& block : blocks) ++block;
     }
-    store_first_8(y + row, sum, n_rows);
+    store_results(y, sum, group);
   }
 }
 
 // Row formats.  A vector of kBytes weight bytes holds 8 / kBits planes: plane p has the codes of the columns p,
 // p + 8 / kBits, ... of its group.  The activations are put into the same order once per kRowBlock rows, which costs
 // less than putting every row's codes into theirs. Rows go kVecRows at a time: each has one chain of dot products,
-// which wait for one another.
-constexpr int kVecChunk = 4096, kRowBlock = 128, kVecRows = kLanes == 16 ? 8 : 4;
+// which wait for one another.  kVecChunk columns at a time, more than rows usually have: a part of each row is no long
+// stream.
+constexpr int kVecChunk = 16384, kRowBlock = 1024, kVecRows = kLanes == 16 ? 8 : 4;
 
 template <int kBits>
 struct Planes {
@@ -367,40 +380,6 @@ struct Planes {
 template <>
 struct Planes<8> : WholeBytes<kVecChunk> {};
 
-// Rows side by side, each a few cache lines long, end before the CPU's own prefetching has begun.  Asks for what will
-// be read kAheadBytes later.  Short rows: in the order of memory, which is what memory is fastest at; long ones, where
-// that order is far from the one in which they are read: in each row.
-template <int kRows>
-struct Ahead {
-  static constexpr int kAheadBytes = 8192;
-  bool in_order;
-  const std::uint8_t* next;        // in order: what to ask for
-  int whole, vector;               // else: vectors of a row; the one to ask for
-  std::ptrdiff_t block_bytes, at;  // of the rows side by side; where it lies, from the beginning of a row
-  FACET_INLINE Ahead(const std::uint8_t* first_row, int whole_vectors, std::ptrdiff_t row_bytes)
-      : next(first_row + kAheadBytes), whole(whole_vectors), block_bytes(kRows * row_bytes) {
-    constexpr int kDistance = kAheadBytes / (kRows * kBytes);
-    in_order = block_bytes <= kAheadBytes;
-    vector = whole > 0 ? kDistance % whole : 0;
-    at = (whole > 0 ? kDistance / whole : 0) * block_bytes + vector * kBytes;
-  }
-  FACET_INLINE void step(const std::uint8_t* const* rows) {
-    if (in_order) {
-#pragma GCC unroll 8
-      for (int line = 0; line < kRows * kBytes; line += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(next + line), _MM_HINT_T0);
-      next += kRows * kBytes;
-      return;
-    }
-#pragma GCC unroll 8
-    for (int j = 0; j < kRows; ++j) _mm_prefetch(reinterpret_cast<const char*>(rows[j] + at), _MM_HINT_T0);
-    at += kBytes;
-    if (++vector < whole) return;
-    vector = 0;
-    at += block_bytes - whole * kBytes;
-  }
-};
-
 // A whole vector that begins with the rest_bytes at p: these bytes and what follows them, or, where p lies behind
 // `last`, a copy in buffer, with zeros.
 FACET_INLINE const std::uint8_t* readable(const std::uint8_t* p, int rest_bytes, const std::uint8_t* last,
@@ -409,6 +388,13 @@ FACET_INLINE const std::uint8_t* readable(const std::uint8_t* p, int rest_bytes,
   __builtin_memset(buffer, 0, kBytes);
   __builtin_memcpy(buffer, p, rest_bytes);
   return buffer;
+}
+// Of the vectors g of rows side by side.
+template <int kRows>
+FACET_INLINE void ask_ahead(const std::uint8_t* const* rows, int g) {
+  if (kBytes < 64 && g % 2 != 0) return;
+#pragma GCC unroll 8
+  for (int j = 0; j < kRows; ++j) ask_ahead<1024>(rows[j] + g * kBytes);
 }
 // Adds the sums of four rows to sums[0..3].
 FACET_INLINE void add_sums_of_4(std::int32_t* sums, const I acc[4]) {
@@ -425,22 +411,19 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
   // A vector may run into the rows that follow (their codes meet zeros), but not behind the last.
   const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
   for (int r0 = row_begin; r0 < row_end; r0 += kRowBlock) {
-    const int n_rows = row_end - r0 < kRowBlock ? row_end - r0 : kRowBlock;
-    std::int32_t sums[kRowBlock] = {}, x_sum = 0;
+    const int r1 = row_end - r0 < kRowBlock ? row_end : r0 + kRowBlock, n_groups = groups_of<kVecRows>(r0, r1);
+    std::int32_t sums[kRowBlock] = {}, x_sum = 0;  // kVecRows of each group
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
       x_sum += Format::arrange(x + c, n, arranged);
       const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
-      for (int r = 0; r < n_rows; r += kVecRows) {
+      for (int i = 0; i < n_groups; ++i) {
         const std::uint8_t* row[kVecRows];
         I acc[kVecRows];
-        for (int j = 0; j < kVecRows; ++j) {
-          row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
-          acc[j] = int_zero();
-        }
-        Ahead<kVecRows> ahead(row[0], whole, row_bytes);
+        set_rows<kVecRows>(w + row_size_bytes(kBits, c), row_bytes, side_by_side<kVecRows>(i, r0, r1), row);
+        for (int j = 0; j < kVecRows; ++j) acc[j] = int_zero();
         for (int g = 0; g < whole; ++g) {
-          ahead.step(row);
+          ask_ahead<kVecRows>(row, g);
 #pragma GCC unroll 8
           for (int j = 0; j < kVecRows; ++j)
             acc[j] = Format::add_dot(acc[j], row[j] + g * kBytes, arranged + g * Format::kCopyOfGroup);
@@ -451,18 +434,24 @@ void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const fl
             const std::uint8_t* p = readable(row[j] + whole * kBytes, rest_bytes, last, buffer);
             acc[j] = Format::add_dot(acc[j], p, arranged + whole * Format::kCopyOfGroup);
           }
-        for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums + r + j, acc + j);  // kRowBlock: whole kVecRows
+        for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums + i * kVecRows + j, acc + j);
       }
     }
     const auto offset = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sum));
-    for (int r = 0; r < n_rows; ++r)
-      y[r0 + r] = static_cast<float>(static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[r]) - offset)) *
-                  (row_scales[r0 + r] * x_scale);
+    for (int i = 0; i < n_groups; ++i) {
+      const SideBySide group = side_by_side<kVecRows>(i, r0, r1);
+      for (int j = 0; j < group.n; ++j) {
+        const int r = group.row + j * group.step;
+        y[r] =
+            static_cast<float>(static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[i * kVecRows + j]) - offset)) *
+            (row_scales[r] * x_scale);
+      }
+    }
   }
 }
 
 // Float activations, as three rows of digits (digits-inl.h), which meet each row of codes while it is there.
-constexpr int kDigitBlock = 256;                  // rows that share one cutting of x into digits
+constexpr int kDigitBlock = 1024;                 // rows that share one cutting of x into digits
 constexpr int kDigitRows = kLanes == 16 ? 8 : 2;  // side by side: three sums for each stay in registers
 
 template <int kBits>
@@ -474,25 +463,23 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
   const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
   for (int r0 = row_begin; r0 < row_end; r0 += kDigitBlock) {
-    const int n_rows = row_end - r0 < kDigitBlock ? row_end - r0 : kDigitBlock;
+    const int r1 = row_end - r0 < kDigitBlock ? row_end : r0 + kDigitBlock, n_groups = groups_of<kVecRows>(r0, r1);
     std::int32_t sums[3][kDigitBlock] = {}, x_sums[3] = {};
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
       split_digits(x + c, n, unit, digits, kVecChunk);
       for (int d = 0; d < 3; ++d) x_sums[d] += Format::arrange(digits + d * kVecChunk, n, arranged[d]);
       const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
-      for (int r = 0; r < n_rows; r += kVecRows) {
+      for (int i = 0; i < n_groups; ++i) {
         const std::uint8_t* row[kVecRows];
         I acc[3][kVecRows];
-        for (int j = 0; j < kVecRows; ++j) {
-          row[j] = w + (r0 + (r + j < n_rows ? r + j : n_rows - 1)) * row_bytes + row_size_bytes(kBits, c);
+        set_rows<kVecRows>(w + row_size_bytes(kBits, c), row_bytes, side_by_side<kVecRows>(i, r0, r1), row);
+        for (int j = 0; j < kVecRows; ++j)
           for (int d = 0; d < 3; ++d) acc[d][j] = int_zero();
-        }
         for (int first = 0; first < kVecRows; first += kDigitRows) {
           const std::uint8_t* const* few = row + first;
-          Ahead<kDigitRows> ahead(few[0], whole, row_bytes);
           for (int g = 0; g < whole; ++g) {
-            ahead.step(few);
+            ask_ahead<kDigitRows>(few, g);
 #pragma GCC unroll 8
             for (int j = 0; j < kDigitRows; ++j)
 #pragma GCC unroll 3
@@ -509,16 +496,21 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
               acc[d][j] = Format::add_dot(acc[d][j], p, arranged[d] + whole * Format::kCopyOfGroup);
           }
         for (int d = 0; d < 3; ++d)
-          for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums[d] + r + j, acc[d] + j);
+          for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums[d] + i * kVecRows + j, acc[d] + j);
       }
     }
     std::uint32_t offsets[3];
     for (int d = 0; d < 3; ++d) offsets[d] = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sums[d]));
-    for (int r = 0; r < n_rows; ++r) {
-      double sum = 0;
-      for (int d = 2; d >= 0; --d)
-        sum = sum * 256 + static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[d][r]) - offsets[d]);
-      y[r0 + r] = static_cast<float>(sum * unit) * (row_scales[r0 + r] * x_scale);
+    for (int i = 0; i < n_groups; ++i) {
+      const SideBySide group = side_by_side<kVecRows>(i, r0, r1);
+      for (int j = 0; j < group.n; ++j) {
+        const int r = group.row + j * group.step;
+        double sum = 0;
+        for (int d = 2; d >= 0; --d)
+          sum =
+              sum * 256 + static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[d][i * kVecRows + j]) - offsets[d]);
+        y[r] = static_cast<float>(sum * unit) * (row_scales[r] * x_scale);
+      }
     }
   }
 }

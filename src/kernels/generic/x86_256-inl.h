@@ -179,16 +179,6 @@ FACET_INLINE void store_first_4(float* p, __m128 s, int n) {
     for (int i = 0; i < n; ++i) p[i] = v[i];
   }
 }
-// The first n <= 8 floats, the rest 0.
-FACET_INLINE __m256 load_first_8(const float* p, int n) {
-  float v[8] = {};
-  __builtin_memcpy(v, p, n * sizeof(float));
-  return _mm256_loadu_ps(v);
-}
-FACET_INLINE void store_first_8(float* p, __m256 v, int n) {
-  store_first_4(p, _mm256_castps256_ps128(v), n < 4 ? n : 4);
-  if (n > 4) store_first_4(p + 4, _mm256_extractf128_ps(v, 1), n - 4);
-}
 FACET_INLINE void store_32(void* p, __m256i v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
 
 FACET_INLINE std::ptrdiff_t row_size_bytes(int bits, int k) { return (static_cast<std::ptrdiff_t>(k) * bits + 7) / 8; }
