@@ -129,6 +129,7 @@ def main():
     library = npm_library(PEERS)
     bench = Bench(os.path.abspath(args.facet), args.models, args.rounds)
     table, result = [], {}
+    path = os.path.join(ROOT, "build", "bench-peers.json")
 
     def row(key, mark, measure):
         if args.rows != "all" and key not in args.rows.split(","):
@@ -136,7 +137,10 @@ def main():
         print(f"bench-peers: {key}", file=sys.stderr, flush=True)
         value, detail = measure()
         result[key] = value
-        table.append((key, value, mark, detail))
+        table.append(f"| {key} | {value:.3g} | {mark} | {detail} |")
+        print(table[-1], file=sys.stderr, flush=True)
+        with open(path, "w") as out:  # after each, for a run takes half an hour
+            json.dump({**result, "date": time.strftime("%Y-%m-%d"), "runs": bench.log}, out, indent=1)
 
     def ratio(preset, scheme, generates, isa=None, peer=library, preload=None):
         prompt, generate = (0, 64) if generates else (512, 0)
@@ -188,12 +192,7 @@ def main():
     row("e2b_q4_0_drafted_decode_ratio", "> 1", drafted)
 
     print("| measure | value | mark | |\n|---|---|---|---|")
-    for key, value, mark, detail in table:
-        print(f"| {key} | {value:.3g} | {mark} | {detail} |")
-    path = os.path.join(ROOT, "build", "bench-peers.json")
-    with open(path, "w") as out:
-        json.dump({**result, "date": time.strftime("%Y-%m-%d"), "runs": bench.log}, out, indent=1)
-    print(path)
+    print("\n".join(table + [path]))
 
 
 if __name__ == "__main__":
