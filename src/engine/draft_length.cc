@@ -119,7 +119,8 @@ void DraftLength::record(int n_drafts, int n_accepted, double draft_seconds, dou
     won_ = std::min(won_, kMostKept * plain);
   }
   Mean& pass = pass_[static_cast<std::size_t>(n_drafts)];
-  pass.add(pass.n > 1 ? std::min(pass_seconds, kUsual * pass.value) : pass_seconds, kTimeWeight);
+  const double usual = pass.n > 0 ? pass.value : pass_[0].n > 0 ? this->pass(n_drafts + 1) : pass_seconds;
+  pass.add(std::min(pass_seconds, kUsual * usual), kTimeWeight);
   if (n_drafts > 0) draft_.add(draft_seconds / n_drafts, kTimeWeight);
   for (int d = 1; d <= std::min(n_accepted + 1, n_drafts); ++d)
     right_[static_cast<std::size_t>(d - 1)].add(d <= n_accepted ? 1 : 0,
