@@ -135,6 +135,7 @@ void Projector::run_together(std::span<const Product> products, InputForm form) 
 
 void Projector::run_groups(const Linear& weight, std::span<const int> groups, int size, float* y) {
   FACET_CHECK(n_ == 1 && weight.cols == k_, "one row of input, a column for each of its values");
+  FACET_CHECK(weight.row_scales == nullptr, "scales of rows");  // Model::bind() takes none here
   const InputForm form = form_of(weight);
   const void* x = input_as(form);
   const std::size_t group_bytes = *row_bytes(weight.dtype, weight.cols) * static_cast<std::size_t>(size);
@@ -144,10 +145,7 @@ void Projector::run_groups(const Linear& weight, std::span<const int> groups, in
       [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           const auto group = static_cast<std::size_t>(groups[static_cast<std::size_t>(i)]);
-          multiply({weight.dtype, weight.data + group_bytes * group,
-                    weight.row_scales != nullptr ? weight.row_scales + group * static_cast<std::size_t>(size) : nullptr,
-                    y + i * size, 1},
-                   x, form, 0, size);
+          multiply({weight.dtype, weight.data + group_bytes * group, nullptr, y + i * size, 1}, x, form, 0, size);
         }
       },
       kPieces);
