@@ -154,11 +154,15 @@ Status run_bench_drafts(const BenchFlags& flags) {
         std::vector<std::unique_ptr<Session>> sessions;
         std::vector<std::unique_ptr<Drafter>> drafters;
         std::vector<DraftBenchKind> kinds{{&session, nullptr, {}}};
+        MemoryPlan plan = plan_memory(session) + plan_memory(*drafter.drafter, drafter.count.n_max);
         for (const DraftCount& count : counts) {
           FACET_ASSIGN(Session its_own, Session::create(model, pool, sized));
           sessions.push_back(std::make_unique<Session>(std::move(its_own)));
           FACET_ASSIGN(Drafter source, Drafter::create(*drafter.model, *sessions.back()));
           drafters.push_back(std::make_unique<Drafter>(std::move(source)));
+          plan.cache += sessions.back()->cache_bytes();
+          plan.buffers += sessions.back()->buffer_bytes() + drafters.back()->buffer_bytes();
+          FACET_TRY(check_memory(plan, sized.memory_limit));
           kinds.push_back({sessions.back().get(), drafters.back().get(), count});
         }
         DraftBenchOptions bench{.prompt = prompt,
