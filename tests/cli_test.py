@@ -186,6 +186,8 @@ def bench_drafts(tmp, model):
     open(tmp + "/prompt.txt", "w").write("the cat sat on the mat")
     r = json.loads(facet(*ask, "-f", tmp + "/prompt.txt", "-d", "5,0", "-o", "json").stdout)
     check(r[0]["n_depth"] == 5 and r[2]["n_depth"] > 5, f"bench -f: {[x['n_depth'] for x in r]}")
+    open(tmp + "/long.txt", "w").write("the cat sat on the mat. " * 20000)
+    facet(*ask, "-f", tmp + "/long.txt", code=2, says="-d N begins with the first N")
     check("| tg24 | auto |" in facet(*ask).stdout and "same_text" in facet(*ask, "-o", "csv").stdout, "bench -md: table and csv")
     for flags, says in [(["-p", "8"], "-p"), (["-pg", "4,4"], "-pg"), (["--spec-draft-n-max", "1,x"], "'x'"), (["--spec-draft-n-max", ""], "''"),
                         (["--spec-draft-n-max", "16"], "16"), (["--acceptance", "1.5"], "1.5"), (["-n", "0"], "-n"), (["-d", "9999999"], "-d"),

@@ -58,6 +58,10 @@ Result<std::vector<int>> prompt_of(const std::vector<int>& text, int depth, cons
     if (std::ssize(text) < depth)
       return invalid_argument(
           fmt::format("-d {}: {} has {} tokens, <bos> included", depth, flags.prompt_file, text.size()));
+    if (depth == 0 && std::ssize(text) > config.max_positions)
+      return invalid_argument(
+          fmt::format("{} has {} tokens, the model knows {} positions: -d N begins with the first N", flags.prompt_file,
+                      text.size(), config.max_positions));
     return std::vector<int>(text.begin(), depth > 0 ? text.begin() + depth : text.end());
   }
   Rng rng(flags.seed, 2);

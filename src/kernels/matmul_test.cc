@@ -45,8 +45,9 @@ std::string name_of(const Op& op) {
 }
 bool has_blocks(const Op& op) { return info(op.rhs).block >= 32; }
 
-// How codes are drawn: at random, or all at the ends of their ranges.
-enum class Codes { kRandom, kLowest, kHighest, kZeroBytes };
+// How codes are drawn: at random, or all at the ends of their ranges.  kFarthest: weights have every bit set, which is
+// the largest code of a few bits, and activations are the lowest.
+enum class Codes { kRandom, kLowest, kHighest, kZeroBytes, kFarthest };
 
 std::byte draw(Rng& rng, Codes codes) {
   switch (codes) {
@@ -58,6 +59,8 @@ std::byte draw(Rng& rng, Codes codes) {
       return std::byte{0x7f};
     case Codes::kZeroBytes:
       return std::byte{0};
+    case Codes::kFarthest:
+      return std::byte{0xff};
   }
   return {};
 }
@@ -138,7 +141,7 @@ struct Problem {
     return random_matrix(type, rows, cols, rng, codes);
   }
   std::vector<std::byte> activations(Codes codes, std::uint64_t seed) const {
-    std::vector<std::byte> bytes = matrix(x_type(), m, k, codes, seed);
+    std::vector<std::byte> bytes = matrix(x_type(), m, k, codes == Codes::kFarthest ? Codes::kLowest : codes, seed);
     if (x_type() == DType::kF32 && codes != Codes::kRandom) {
       const float big = codes == Codes::kZeroBytes ? 0.0f : 1e30f;
       for (std::size_t i = 0; i < bytes.size(); i += 4) std::memcpy(&bytes[i], &big, 4);
@@ -249,7 +252,7 @@ TEST_P(MatmulTest, OddShapes) {
 
 TEST_P(MatmulTest, ExtremeCodes) {
   for (const Op& op : kOps)
-    for (const Codes codes : {Codes::kLowest, Codes::kHighest, Codes::kZeroBytes})
+    for (const Codes codes : {Codes::kLowest, Codes::kHighest, Codes::kZeroBytes, Codes::kFarthest})
       for (const Shape& shape : {Shape{1, 9, 1056}, Shape{4, 9, 1056}}) {
         const Shape s = info(op.rhs).block > 32 ? Shape{shape.m, shape.n, 1280} : shape;
         SCOPED_TRACE(testing::Message() << name_of(op) << " " << s << " codes " << static_cast<int>(codes));

@@ -27,6 +27,7 @@ namespace {
 #include "kernels/generic/float_attention-inl.h"
 #include "kernels/arm_neon/q8_attention-inl.h"
 #include "kernels/generic/attention-inl.h"
+#include "kernels/generic/side_by_side-inl.h"
 #include "kernels/generic/float_matmul-inl.h"
 #include "kernels/generic/digits-inl.h"
 #include "kernels/arm_neon/int_matvec-inl.h"

@@ -7,7 +7,8 @@
 // Limit: two multiply-adds per cycle.  A tile of 4 rows and T tokens loads 4 + T vectors for 4 T multiply-adds; with
 // T = 3 (16 registers) that is 7 loads for 12, within the two loads per cycle of AVX2 machines.
 // Weights of other types are decoded once per kTokens tokens, kPanel rows and kChunk columns at a time: 16 KiB of
-// floats, half of a first-level cache.
+// floats, half of a first-level cache.  Few tokens are
+// limited by memory: their rows are read as they lie (float_matvec).
 
 constexpr int kPanel = 8, kFloatChunk = 512, kFloatBlock = 48;
 
@@ -17,6 +18,9 @@ struct Output {
   std::ptrdiff_t stride;
   const float* row_scales;  // null: none
   float x_scale;
+  FACET_INLINE void put_one(int t, int row, float sum) const {
+    y[t * stride + row] = row_scales != nullptr ? sum * (row_scales[row] * x_scale) : sum;
+  }
   FACET_INLINE void put(int t, int row, int n_rows, Four sums) const {
     if (row_scales != nullptr) {
       float s[4] = {};
@@ -232,21 +236,91 @@ struct WeightsRow {
   }
 };
 
+// T tokens, weights of which a vector becomes floats at once; R rows side by side.
+template <typename E, int R, int T>
+void float_matvec(const void* weights, const Output& out, const float* x, int t0, int row_begin, int row_end, int k) {
+  using Type = typename E::Type;
+  constexpr int kPerLine = 64 / sizeof(Type);
+  static_assert(kPerLine % kLanes == 0 && R % 4 == 0);
+  x += std::ptrdiff_t{t0} * k;
+  for (int i = 0; i < groups_of<R>(row_begin, row_end); ++i) {
+    const SideBySide group = side_by_side<R>(i, row_begin, row_end);
+    const Type* rows[R];
+    set_rows<R>(static_cast<const Type*>(weights), k, group, rows);
+    F sum[T][R];
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t)
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) sum[t][r] = zero();
+    // get(r): a vector of row r; input(t): one of token t.
+    auto add = [&](const auto& get, const auto& input) FACET_INLINE_LAMBDA {
+      F v[T];
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t) v[t] = input(t);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const F u = get(r);
+#pragma GCC unroll 8
+        for (int t = 0; t < T; ++t) sum[t][r] = mul_add(u, v[t], sum[t][r]);
+      }
+    };
+    int c = 0;
+    for (; c + kPerLine <= k; c += kPerLine) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) ask_ahead(rows[r] + c);
+      for (int j = c; j < c + kPerLine; j += kLanes)
+        add([&](int r) FACET_INLINE_LAMBDA { return E::get(rows[r] + j); },
+            [&](int t) FACET_INLINE_LAMBDA { return load(x + std::ptrdiff_t{t} * k + j); });
+    }
+    for (; c < k; c += kLanes) {
+      const int n = k - c < kLanes ? k - c : kLanes;
+      add([&](int r) FACET_INLINE_LAMBDA { return E::get_first(rows[r] + c, n); },
+          [&](int t) FACET_INLINE_LAMBDA { return load_first(x + std::ptrdiff_t{t} * k + c, n); });
+    }
+    for (int t = 0; t < T; ++t) {
+      float sums[R];
+      for (int r = 0; r < R; r += 4) store_first_4(sums + r, sums_of_4(&sum[t][r]), 4);
+      for (int r = 0; r < group.n; ++r) out.put_one(t0 + t, group.row + r * group.step, sums[r]);
+    }
+  }
+}
+template <typename E, int T>
+FACET_INLINE void float_matvec_rest(int n, const void* weights, const Output& out, const float* x, int t0,
+                                    int row_begin, int row_end, int k) {
+  if constexpr (T > 0) {
+    if (n == T) return float_matvec < E, T == 1 ? kPanel : 4, T > (weights, out, x, t0, row_begin, row_end, k);
+    float_matvec_rest<E, T - 1>(n, weights, out, x, t0, row_begin, row_end, k);
+  }
+}
+// Up to so many tokens, as checking drafts has, a row is read again for each kFloatTokens of them: from a cache.
+constexpr int kFewFloatTokens = 8;
+template <typename E, typename Weights>
+FACET_INLINE void matmul_elements(const Weights& weights, const Output& out, const void* x, int m, int row_begin,
+                                  int row_end, int k) {
+  const float* inputs = static_cast<const float*>(x);
+  if (m > kFewFloatTokens) return matmul_floats(weights, out, inputs, m, row_begin, row_end, k);
+  over_cached_rows(m, kFloatTokens, row_begin, row_end, k * static_cast<std::ptrdiff_t>(sizeof(typename E::Type)),
+                   [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
+                     const int n = m - t < kFloatTokens ? m - t : kFloatTokens;
+                     float_matvec_rest<E, kFloatTokens>(n, weights.w, out, inputs, t, begin, end, k);
+                   });
+}
+
 FACET_INLINE const float* floats(const void* p) { return static_cast<const float*>(p); }
 
 void matmul_f32_f32(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {
-  matmul_floats(WeightsF32{floats(w), k}, {y, y_stride, nullptr, 1}, floats(x), m, row_begin, row_end, k);
+  matmul_elements<ElementF32>(WeightsF32{floats(w), k}, {y, y_stride, nullptr, 1}, x, m, row_begin, row_end, k);
 }
 void matmul_f32_f16(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                     int k) noexcept {
-  matmul_floats(WeightsNarrow<ElementF16>{static_cast<const std::uint16_t*>(w), k}, {y, y_stride, nullptr, 1},
-                floats(x), m, row_begin, row_end, k);
+  matmul_elements<ElementF16>(WeightsNarrow<ElementF16>{static_cast<const std::uint16_t*>(w), k},
+                              {y, y_stride, nullptr, 1}, x, m, row_begin, row_end, k);
 }
 void matmul_f32_bf16(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                      int k) noexcept {
-  matmul_floats(WeightsNarrow<ElementBF16>{static_cast<const std::uint16_t*>(w), k}, {y, y_stride, nullptr, 1},
-                floats(x), m, row_begin, row_end, k);
+  matmul_elements<ElementBF16>(WeightsNarrow<ElementBF16>{static_cast<const std::uint16_t*>(w), k},
+                               {y, y_stride, nullptr, 1}, x, m, row_begin, row_end, k);
 }
 void matmul_f32_q8_0(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, int m, int row_begin, int row_end,
                      int k) noexcept {
@@ -270,6 +344,6 @@ void matmul_f32_q6_k(float* y, std::ptrdiff_t y_stride, const void* x, const voi
 }
 void matmul_f32_i8(float* y, std::ptrdiff_t y_stride, const void* x, const void* w, const float* row_scales,
                    float x_scale, int m, int row_begin, int row_end, int k) noexcept {
-  matmul_floats(WeightsNarrow<ElementI8>{static_cast<const std::int8_t*>(w), k}, {y, y_stride, row_scales, x_scale},
-                floats(x), m, row_begin, row_end, k);
+  matmul_elements<ElementI8>(WeightsNarrow<ElementI8>{static_cast<const std::int8_t*>(w), k},
+                             {y, y_stride, row_scales, x_scale}, x, m, row_begin, row_end, k);
 }

@@ -1,14 +1,5 @@
 // int_matmul-inl.h: the table's entries for 8-bit activations.  In the target's unnamed namespace.
 
-// matvec(t, begin, end) for tokens [0, m) in steps of `step`, over rows that stay in the second-level cache meanwhile.
-template <typename Matvec>
-FACET_INLINE void over_cached_rows(int m, int step, int row_begin, int row_end, std::ptrdiff_t row_bytes,
-                                   const Matvec& matvec) {
-  constexpr int kCachedBytes = 128 << 10;
-  const int fit = static_cast<int>(kCachedBytes / (row_bytes + 1)) / 8 * 8, rows = fit < 8 ? 8 : fit;
-  for (int r = row_begin; r < row_end; r += rows)
-    for (int t = 0; t < m; t += step) matvec(t, r, row_end - r < rows ? row_end : r + rows);
-}
 // matvec.operator()<T>(t, begin, end) for tokens t .. t + T - 1, T up to kTokensAtOnce, until all m have had theirs.
 template <typename Matvec>
 FACET_INLINE void few_at_once(int m, int row_begin, int row_end, std::ptrdiff_t row_bytes, const Matvec& matvec) {
@@ -23,7 +14,6 @@ FACET_INLINE void few_at_once(int m, int row_begin, int row_end, std::ptrdiff_t 
     }
     matvec.template operator()<1>(t, begin, end);
   };
-  if (m <= kTokensAtOnce) return run(0, row_begin, row_end);
   over_cached_rows(m, step, row_begin, row_end, row_bytes, run);
 }
 template <typename Block>

@@ -25,28 +25,6 @@ FACET_INLINE __m256i twice_16(const void* p) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
 
-// Which rows are done side by side: n of them, `step` apart.  Neighbours end before the CPU's own prefetching has
-// begun; rows that lie a share of all rows apart make as many long streams, each read in the order of memory.
-struct SideBySide {
-  int row, n, step;
-};
-// Group i of the rows [begin, end), kRows of them in all but the last one.
-template <int kRows>
-FACET_INLINE SideBySide side_by_side(int i, int begin, int end) {
-  const int whole = (end - begin) / kRows;
-  if (i < whole) return {begin + i, kRows, whole};
-  return {begin + whole * kRows, (end - begin) % kRows, 1};
-}
-template <int kRows>
-FACET_INLINE int groups_of(int begin, int end) {
-  return (end - begin + kRows - 1) / kRows;
-}
-// Within rows, how far ahead memory is asked for more.
-constexpr int kAheadBytes = 512;
-template <int kBytesAhead = kAheadBytes>
-FACET_INLINE void ask_ahead(const void* p) {
-  _mm_prefetch(static_cast<const char*>(p) + kBytesAhead, _MM_HINT_T0);
-}
 FACET_INLINE __m256 load_results(const float* y, SideBySide of) {
   float values[8] = {};
   for (int r = 0; r < of.n; ++r) values[r] = y[of.row + r * of.step];
@@ -57,12 +35,6 @@ FACET_INLINE void store_results(float* y, __m256 v, SideBySide of) {
   _mm256_storeu_ps(values, v);
   for (int r = 0; r < of.n; ++r) y[of.row + r * of.step] = values[r];
 }
-// p[r]: row of.row + r * of.step of `row_size` elements, the last of them again where there are fewer than kRows.
-template <int kRows, typename Type>
-FACET_INLINE void set_rows(const Type* w, std::ptrdiff_t row_size, SideBySide of, const Type** p) {
-  for (int r = 0; r < kRows; ++r) p[r] = w + (of.row + (r < of.n ? r : of.n - 1) * of.step) * row_size;
-}
-
 template <typename Type>
 FACET_INLINE __m256 scales_of_8(const Type* const* rows, int b) {
   __m128i scales = _mm_cvtsi32_si128(rows[0][b].scale.bits);
@@ -363,17 +335,10 @@ struct Planes {
       }
     }
   }
-  static FACET_INLINE I add_dot(I acc, const std::uint8_t* w, const std::int8_t* x) {
-    const I v = int_load(w);
-    I u[kPlanes], s[kPlanes];
-    u[0] = bytes_and(v, 2 * kOffset - 1);
-    u[1] = bytes_and(bytes_shift_right<kBits>(v), 2 * kOffset - 1);
-    if constexpr (kPlanes == 4) {
-      u[2] = bytes_and(bytes_shift_right<2 * kBits>(v), 2 * kOffset - 1);
-      u[3] = bytes_and(bytes_shift_right<3 * kBits>(v), 2 * kOffset - 1);
-    }
-    for (int p = 0; p < kPlanes; ++p) s[p] = int_load(x + p * kBytes);
-    return dot_planes<kPlanes>(acc, u, s);
+  // Adds the products of kVectors vectors at w with D rows of arranged activations, `stride` apart, to acc[0..D).
+  template <int kVectors, int D>
+  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t stride) {
+    add_plane_dots<kBits, kVectors, D>(acc, w, x, stride);
   }
 };
 
@@ -389,71 +354,95 @@ FACET_INLINE const std::uint8_t* readable(const std::uint8_t* p, int rest_bytes,
   __builtin_memcpy(buffer, p, rest_bytes);
   return buffer;
 }
-// Of the vectors g of rows side by side.
-template <int kRows>
+// Of kVectors vectors from g on, of rows side by side.
+template <int kRows, int kVectors>
 FACET_INLINE void ask_ahead(const std::uint8_t* const* rows, int g) {
-  if (kBytes < 64 && g % 2 != 0) return;
+  constexpr int kPerLine = 64 / kBytes;
+  if (kVectors < kPerLine && g % kPerLine != 0) return;
 #pragma GCC unroll 8
-  for (int j = 0; j < kRows; ++j) ask_ahead<1024>(rows[j] + g * kBytes);
+  for (int j = 0; j < kRows; ++j)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v += kPerLine) ask_ahead<1024>(rows[j] + (g + v) * kBytes);
 }
-// Adds the sums of four rows to sums[0..3].
-FACET_INLINE void add_sums_of_4(std::int32_t* sums, const I acc[4]) {
-  auto* to = reinterpret_cast<__m128i*>(sums);
-  _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(acc)));
+
+// Adds the products of n columns at w, of the rows [r0, r1), with D rows of activations, arranged, to sums[d]: rows
+// that are side by side follow each other there.  Vectors of weights may run into the rows that follow (their codes
+// meet zeros), but do not begin behind `last`.
+template <int kBits, int D>
+FACET_INLINE void add_rows(std::int32_t (*sums)[kRowBlock], const std::int8_t (*x)[Planes<kBits>::kCopyBytes],
+                           const std::uint8_t* w, std::ptrdiff_t row_bytes, const std::uint8_t* last, int r0, int r1,
+                           int n) {
+  using Format = Planes<kBits>;
+  constexpr int kAtOnce = D == 1 || kLanes == 16 ? kVecRows : 2;  // their sums stay in registers
+  constexpr std::ptrdiff_t kStride = Format::kCopyBytes;
+  const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
+  for (int i = 0; i < groups_of<kVecRows>(r0, r1); ++i) {
+    const std::uint8_t* row[kVecRows];
+    set_rows<kVecRows>(w, row_bytes, side_by_side<kVecRows>(i, r0, r1), row);
+    I acc[kVecRows][D];
+    for (int j = 0; j < kVecRows; ++j)
+      for (int d = 0; d < D; ++d) acc[j][d] = int_zero();
+    for (int first = 0; first < kVecRows; first += kAtOnce) {
+      auto add = [&]<int kVectors>(int g) FACET_INLINE_LAMBDA {
+        ask_ahead<kAtOnce, kVectors>(row + first, g);
+#pragma GCC unroll 8
+        for (int j = first; j < first + kAtOnce; ++j)
+          Format::template add_dots<kVectors, D>(acc[j], row[j] + g * kBytes, x[0] + g * Format::kCopyOfGroup, kStride);
+      };
+      int g = 0;
+      for (; g + kVectorsAtOnce <= whole; g += kVectorsAtOnce) add.template operator()<kVectorsAtOnce>(g);
+      for (; g < whole; ++g) add.template operator()<1>(g);
+    }
+    if (rest_bytes > 0)
+      for (int j = 0; j < kVecRows; ++j) {
+        std::uint8_t buffer[kBytes];
+        const std::uint8_t* p = readable(row[j] + whole * kBytes, rest_bytes, last, buffer);
+        Format::template add_dots<1, D>(acc[j], p, x[0] + whole * Format::kCopyOfGroup, kStride);
+      }
+    for (int d = 0; d < D; ++d)
+      for (int j = 0; j < kVecRows; j += 4) {
+        const I four[4] = {acc[j][d], acc[j + 1][d], acc[j + 2][d], acc[j + 3][d]};
+        auto* to = reinterpret_cast<__m128i*>(sums[d] + i * kVecRows + j);
+        _mm_storeu_si128(to, _mm_add_epi32(_mm_loadu_si128(to), int_sums_of_4(four)));
+      }
+  }
+}
+// result(r, i): the sums of row r are element i.
+template <typename Result>
+FACET_INLINE void for_each_sum(int r0, int r1, const Result& result) {
+  for (int i = 0; i < groups_of<kVecRows>(r0, r1); ++i) {
+    const SideBySide group = side_by_side<kVecRows>(i, r0, r1);
+    for (int j = 0; j < group.n; ++j) result(group.row + j * group.step, i * kVecRows + j);
+  }
+}
+// A sum of products with codes offset to unsigned, less what the offset brought, modulo 2^32.
+FACET_INLINE std::int32_t without_offset(std::int32_t sum, std::int32_t x_sum, int offset) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(sum) -
+                                   static_cast<std::uint32_t>(wrapped_product(offset, x_sum)));
 }
 
 template <int kBits>
 void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const float* row_scales, float x_scale,
                  int row_begin, int row_end, int k) {
   using Format = Planes<kBits>;
-  alignas(64) std::int8_t arranged[Format::kCopyBytes];
+  alignas(64) std::int8_t arranged[1][Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
-  // A vector may run into the rows that follow (their codes meet zeros), but not behind the last.
   const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
   for (int r0 = row_begin; r0 < row_end; r0 += kRowBlock) {
-    const int r1 = row_end - r0 < kRowBlock ? row_end : r0 + kRowBlock, n_groups = groups_of<kVecRows>(r0, r1);
-    std::int32_t sums[kRowBlock] = {}, x_sum = 0;  // kVecRows of each group
+    const int r1 = row_end - r0 < kRowBlock ? row_end : r0 + kRowBlock;
+    std::int32_t sums[1][kRowBlock] = {}, x_sum = 0;
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
-      x_sum += Format::arrange(x + c, n, arranged);
-      const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
-      for (int i = 0; i < n_groups; ++i) {
-        const std::uint8_t* row[kVecRows];
-        I acc[kVecRows];
-        set_rows<kVecRows>(w + row_size_bytes(kBits, c), row_bytes, side_by_side<kVecRows>(i, r0, r1), row);
-        for (int j = 0; j < kVecRows; ++j) acc[j] = int_zero();
-        for (int g = 0; g < whole; ++g) {
-          ask_ahead<kVecRows>(row, g);
-#pragma GCC unroll 8
-          for (int j = 0; j < kVecRows; ++j)
-            acc[j] = Format::add_dot(acc[j], row[j] + g * kBytes, arranged + g * Format::kCopyOfGroup);
-        }
-        if (rest_bytes > 0)
-          for (int j = 0; j < kVecRows; ++j) {
-            std::uint8_t buffer[kBytes];
-            const std::uint8_t* p = readable(row[j] + whole * kBytes, rest_bytes, last, buffer);
-            acc[j] = Format::add_dot(acc[j], p, arranged + whole * Format::kCopyOfGroup);
-          }
-        for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums + i * kVecRows + j, acc + j);
-      }
+      x_sum += Format::arrange(x + c, n, arranged[0]);
+      add_rows<kBits, 1>(sums, arranged, w + row_size_bytes(kBits, c), row_bytes, last, r0, r1, n);
     }
-    const auto offset = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sum));
-    for (int i = 0; i < n_groups; ++i) {
-      const SideBySide group = side_by_side<kVecRows>(i, r0, r1);
-      for (int j = 0; j < group.n; ++j) {
-        const int r = group.row + j * group.step;
-        y[r] =
-            static_cast<float>(static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[i * kVecRows + j]) - offset)) *
-            (row_scales[r] * x_scale);
-      }
-    }
+    for_each_sum(r0, r1, [&](int r, int i) FACET_INLINE_LAMBDA {
+      y[r] = static_cast<float>(without_offset(sums[0][i], x_sum, Format::kOffset)) * (row_scales[r] * x_scale);
+    });
   }
 }
 
 // Float activations, as three rows of digits (digits-inl.h), which meet each row of codes while it is there.
-constexpr int kDigitBlock = 1024;                 // rows that share one cutting of x into digits
-constexpr int kDigitRows = kLanes == 16 ? 8 : 2;  // side by side: three sums for each stay in registers
-
 template <int kBits>
 void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, const float* row_scales, float x_scale,
                    int row_begin, int row_end, int k) {
@@ -462,55 +451,19 @@ void matvec_digits(float* y, const float* x, float unit, const std::uint8_t* w, 
   alignas(64) std::int8_t arranged[3][Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
   const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
-  for (int r0 = row_begin; r0 < row_end; r0 += kDigitBlock) {
-    const int r1 = row_end - r0 < kDigitBlock ? row_end : r0 + kDigitBlock, n_groups = groups_of<kVecRows>(r0, r1);
-    std::int32_t sums[3][kDigitBlock] = {}, x_sums[3] = {};
+  for (int r0 = row_begin; r0 < row_end; r0 += kRowBlock) {
+    const int r1 = row_end - r0 < kRowBlock ? row_end : r0 + kRowBlock;
+    std::int32_t sums[3][kRowBlock] = {}, x_sums[3] = {};
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
       split_digits(x + c, n, unit, digits, kVecChunk);
       for (int d = 0; d < 3; ++d) x_sums[d] += Format::arrange(digits + d * kVecChunk, n, arranged[d]);
-      const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
-      for (int i = 0; i < n_groups; ++i) {
-        const std::uint8_t* row[kVecRows];
-        I acc[3][kVecRows];
-        set_rows<kVecRows>(w + row_size_bytes(kBits, c), row_bytes, side_by_side<kVecRows>(i, r0, r1), row);
-        for (int j = 0; j < kVecRows; ++j)
-          for (int d = 0; d < 3; ++d) acc[d][j] = int_zero();
-        for (int first = 0; first < kVecRows; first += kDigitRows) {
-          const std::uint8_t* const* few = row + first;
-          for (int g = 0; g < whole; ++g) {
-            ask_ahead<kDigitRows>(few, g);
-#pragma GCC unroll 8
-            for (int j = 0; j < kDigitRows; ++j)
-#pragma GCC unroll 3
-              for (int d = 0; d < 3; ++d)
-                acc[d][first + j] =
-                    Format::add_dot(acc[d][first + j], few[j] + g * kBytes, arranged[d] + g * Format::kCopyOfGroup);
-          }
-        }
-        if (rest_bytes > 0)
-          for (int j = 0; j < kVecRows; ++j) {
-            std::uint8_t buffer[kBytes];
-            const std::uint8_t* p = readable(row[j] + whole * kBytes, rest_bytes, last, buffer);
-            for (int d = 0; d < 3; ++d)
-              acc[d][j] = Format::add_dot(acc[d][j], p, arranged[d] + whole * Format::kCopyOfGroup);
-          }
-        for (int d = 0; d < 3; ++d)
-          for (int j = 0; j < kVecRows; j += 4) add_sums_of_4(sums[d] + i * kVecRows + j, acc[d] + j);
-      }
+      add_rows<kBits, 3>(sums, arranged, w + row_size_bytes(kBits, c), row_bytes, last, r0, r1, n);
     }
-    std::uint32_t offsets[3];
-    for (int d = 0; d < 3; ++d) offsets[d] = static_cast<std::uint32_t>(wrapped_product(Format::kOffset, x_sums[d]));
-    for (int i = 0; i < n_groups; ++i) {
-      const SideBySide group = side_by_side<kVecRows>(i, r0, r1);
-      for (int j = 0; j < group.n; ++j) {
-        const int r = group.row + j * group.step;
-        double sum = 0;
-        for (int d = 2; d >= 0; --d)
-          sum =
-              sum * 256 + static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[d][i * kVecRows + j]) - offsets[d]);
-        y[r] = static_cast<float>(sum * unit) * (row_scales[r] * x_scale);
-      }
-    }
+    for_each_sum(r0, r1, [&](int r, int i) FACET_INLINE_LAMBDA {
+      double sum = 0;
+      for (int d = 2; d >= 0; --d) sum = sum * 256 + without_offset(sums[d][i], x_sums[d], Format::kOffset);
+      y[r] = static_cast<float>(sum * unit) * (row_scales[r] * x_scale);
+    });
   }
 }

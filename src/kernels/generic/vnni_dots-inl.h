@@ -16,11 +16,23 @@ FACET_INLINE __m256i dot_bytes_begin(__m256i s) {
 FACET_INLINE __m256i add_dot_bytes(__m256i acc, __m256i w, __m256i s) {
   return add_dot_small(acc, _mm256_xor_si256(w, _mm256_set1_epi8(-128)), s);
 }
-template <int kPlanes>
-FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
-#pragma GCC unroll 4
-  for (int p = 0; p < kPlanes; ++p) acc = add_fours(acc, u[p], s[p]);
-  return acc;
+constexpr int kVectorsAtOnce = 1;  // rows take turns: the sums of each wait for one another
+template <int kBits, int kVectors, int D>
+FACET_INLINE void add_plane_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t stride) {
+  static_assert(kVectors == 1);
+  constexpr int kMask = (1 << kBits) - 1;
+  const I v = int_load(w);
+  auto add = [&](int plane, I codes) FACET_INLINE_LAMBDA {
+#pragma GCC unroll 3
+    for (int d = 0; d < D; ++d)
+      acc[d] = add_fours(acc[d], bytes_and(codes, kMask), int_load(x + d * stride + plane * kBytes));
+  };
+  add(0, v);
+  add(1, bytes_shift_right<kBits>(v));
+  if constexpr (kBits == 2) {
+    add(2, bytes_shift_right<2 * kBits>(v));
+    add(3, bytes_shift_right<3 * kBits>(v));
+  }
 }
 
 template <int kColumns>
@@ -33,8 +45,10 @@ struct WholeBytes {
     for (int c = 0; c < n; c += 32) sum += sum_of_bytes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(out + c)));
     return sum;
   }
-  static FACET_INLINE I add_dot(I acc, const std::uint8_t* w, const std::int8_t* x) {
-    return add_fours(acc, bytes_xor(int_load(w), 0x80), int_load(x));
+  template <int kVectors, int D>
+  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t) {
+    static_assert(kVectors == 1 && D == 1);
+    *acc = add_fours(*acc, bytes_xor(int_load(w), 0x80), int_load(x));
   }
 };
 

@@ -21,14 +21,39 @@ FACET_INLINE __m256i add_dot_bytes(__m256i acc, __m256i w, __m256i s) {
                                          _mm256_cvtepi8_epi16(_mm256_extracti128_si256(s, 1)));
   return _mm256_add_epi32(acc, _mm256_add_epi32(low, high));
 }
-// acc + sum over planes of the dot product of u[p] (codes of kBits <= 4 bits) and s[p].  In 16 bits the planes' sums
-// stay below 4 * 2 * 3 * 128 (2 bits) and 2 * 2 * 15 * 128 (4 bits).
-template <int kPlanes>
-FACET_INLINE I dot_planes(I acc, const I* u, const I* s) {
-  I words = _mm256_maddubs_epi16(u[0], s[0]);
+// For int_matvec-inl.h: acc[d] += the products of kVectors vectors of codes, 2 or 4 bits each, with the activations
+// x + d * stride, arranged by planes.  Sums stay in 16 bits: below 4 * 2 * 2 * 15 * 128 (4 bits), and of codes times 4,
+// which save two shifts of three, below 4 * 2 * 2 * 12 * 128 (2 bits).
+constexpr int kVectorsAtOnce = 4;
+template <int kBits, int kVectors, int D>
+FACET_INLINE void add_plane_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t stride) {
+  static_assert(kVectors <= kVectorsAtOnce);
+  constexpr int kMask = (1 << kBits) - 1;
+  I ones[D], fours[D];
 #pragma GCC unroll 4
-  for (int p = 1; p < kPlanes; ++p) words = _mm256_add_epi16(words, _mm256_maddubs_epi16(u[p], s[p]));
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+  for (int v = 0; v < kVectors; ++v) {
+    const I low = int_load(w + v * kBytes), high = _mm256_srli_epi16(low, 4);
+#pragma GCC unroll 3
+    for (int d = 0; d < D; ++d) {
+      const std::int8_t* s = x + d * stride + v * (kBytes * 8 / kBits);
+      const I first = _mm256_maddubs_epi16(bytes_and(low, kMask), int_load(s));
+      ones[d] = v == 0 ? first : add_words_in_place(ones[d], first);
+      if constexpr (kBits == 4) {
+        ones[d] = add_words_in_place(ones[d], _mm256_maddubs_epi16(bytes_and(high, kMask), int_load(s + kBytes)));
+      } else {
+        const I second = _mm256_maddubs_epi16(bytes_and(low, 4 * kMask), int_load(s + kBytes));
+        fours[d] = v == 0 ? second : add_words_in_place(fours[d], second);
+        ones[d] = add_words_in_place(ones[d], _mm256_maddubs_epi16(bytes_and(high, kMask), int_load(s + 2 * kBytes)));
+        fours[d] =
+            add_words_in_place(fours[d], _mm256_maddubs_epi16(bytes_and(high, 4 * kMask), int_load(s + 3 * kBytes)));
+      }
+    }
+  }
+#pragma GCC unroll 3
+  for (int d = 0; d < D; ++d) {
+    if constexpr (kBits == 2) ones[d] = add_words_in_place(ones[d], _mm256_srai_epi16(fours[d], 2));
+    acc[d] = add_in_place(acc[d], _mm256_madd_epi16(ones[d], _mm256_set1_epi16(1)));
+  }
 }
 
 // Rows of whole bytes for int_matvec-inl.h: activations wait widened to 16 bits.
@@ -45,10 +70,14 @@ struct WholeBytes {
     if ((n + 15) / 16 % 2 == 1) int_store(out, _mm256_setzero_si256());
     return 0;  // no offset to take off
   }
-  static FACET_INLINE I add_dot(I acc, const std::uint8_t* w, const std::int8_t* x) {
+  template <int kVectors, int D>
+  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t) {
+    static_assert(D == 1);
     const __m128i* p = reinterpret_cast<const __m128i*>(w);
-    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p)), int_load(x)));
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p + 1)), int_load(x + 32)));
+#pragma GCC unroll 8
+    for (int half = 0; half < 2 * kVectors; ++half)
+      *acc = add_in_place(
+          *acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p + half)), int_load(x + half * kBytes)));
   }
 };
 

@@ -29,6 +29,7 @@ namespace {
 #include "kernels/generic/float_attention-inl.h"
 #include "kernels/generic/int_attention-inl.h"
 #include "kernels/generic/attention-inl.h"
+#include "kernels/generic/side_by_side-inl.h"
 #include "kernels/generic/float_matmul-inl.h"
 #include "kernels/generic/digits-inl.h"
 #include "kernels/generic/int_tile-inl.h"
