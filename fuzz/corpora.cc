@@ -63,6 +63,7 @@ std::vector<Corpus> corpora() {
       {"quantization",
        {{"good", good_quantization()}, {"good_packed", good_packed()}},
        seeds({{"", quantization_cases()}, {"packed_", packed_cases()}})},
+      {"drafter", {{"good", good_drafter_gguf()}}, seeds({{"", drafter_gguf_cases()}})},
       {"tokenizer", {{"good", good_tokenizer()}}, seeds({{"", tokenizer_cases()}})},
       {"blocks", blocks(), {}}};
 }

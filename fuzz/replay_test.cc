@@ -21,6 +21,7 @@ extern "C" int fuzz_gguf(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzz_safetensors(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzz_config(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzz_quantization(const std::uint8_t* data, std::size_t size);
+extern "C" int fuzz_drafter(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzz_tokenizer(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzz_blocks(const std::uint8_t* data, std::size_t size);
 
@@ -37,9 +38,10 @@ struct Target {
 // Small inputs are dominated by messages and fixed buffers.  A tree of JSON takes 24 bytes for "[],", twice over while
 // its list grows; config.json is written out and read again, a thousand layers of it; compiled patterns are limited.
 constexpr Target kTargets[] = {
-    {"gguf", fuzz_gguf, 4000, 16, 16 << 10},          {"safetensors", fuzz_safetensors, 4000, 16, 16 << 10},
-    {"config", fuzz_config, 4000, 32, 512 << 10},     {"quantization", fuzz_quantization, 2000, 32, 4 << 20},
-    {"tokenizer", fuzz_tokenizer, 500, 64, 64 << 10}, {"blocks", fuzz_blocks, 2000, 1, 2 << 20}};
+    {"gguf", fuzz_gguf, 4000, 16, 16 << 10},      {"safetensors", fuzz_safetensors, 4000, 16, 16 << 10},
+    {"config", fuzz_config, 4000, 32, 512 << 10}, {"quantization", fuzz_quantization, 2000, 32, 4 << 20},
+    {"drafter", fuzz_drafter, 2000, 64, 1 << 20}, {"tokenizer", fuzz_tokenizer, 500, 64, 64 << 10},
+    {"blocks", fuzz_blocks, 2000, 1, 2 << 20}};
 const Target& target(std::string_view name) {
   return *std::find_if(std::begin(kTargets), std::end(kTargets), [&](const Target& t) { return t.name == name; });
 }

@@ -122,6 +122,24 @@ def drafters(tmp, model):
     dense = json.loads(facet("inspect", "-m", model, "-md", tmp + "/dense.gguf", "--format", "json").stdout)["drafter"]
     check(dense["clusters"] == 0, "convert --dense-head leaves the clusters out")
     facet("convert", "-m", model, "--to", "hf", "--dense-head", "--out", tmp + "/x", code=2, says="--dense-head")
+    # Drafters for other models, and bent ones: one line, and nothing was written.
+    def refused(path, says, verbs=(["run", "-p", "x", "-n", "4"],)):
+        for verb, *flags in verbs:
+            result = facet(verb, "-m", model, *flags, "-md", path, code=3, says=says)
+            check(result.stdout == "" and path in result.stderr, f"{path}: {result.stdout!r} {result.stderr[-300:]!r}")
+
+    every_verb = (["run", "-p", "x", "-n", "4"], ["bench", "-n", "4", "-r", "1", "-t", "1"], ["inspect"])
+    for kind, says in (("wide", "backbone_hidden_size"), ("moe", "key/value heads"), ("everything", "another model")):
+        refused(write(kind + "_drafter", kind + "-drafter"), says, every_verb)
+    for key, value, says in (("backbone_hidden_size", 96, "the config wants"), ("centroid_intermediate_top_k", 0, "is 0"),
+                             ("centroid_intermediate_top_k", 17, "is 17"), ("num_centroids", 7, "7 clusters"), ("vocab_size", 385, "385"),
+                             ("num_key_value_heads", 4, "key/value heads"), ("sliding_window", 9, "sliding window")):
+        bent = tmp + "/bent_drafter"
+        shutil.copytree(folder, bent, dirs_exist_ok=True)
+        config = json.load(open(bent + "/config.json"))
+        (config if key in config else config["text_config"])[key] = value
+        json.dump(config, open(bent + "/config.json", "w"))
+        refused(bent, says, every_verb if value == 17 else every_verb[:1])
     data = open(tmp + "/d.gguf", "rb").read()
     for share in (0.01, 0.5, 0.99):
         open(tmp + "/cut.gguf", "wb").write(data[: int(share * len(data))])

@@ -59,6 +59,7 @@ std::string good_generation_config();
 std::string good_quantization();  // a config.json with the quantization_config of the mobile format
 std::string good_packed();        // one with that of compressed-tensors
 std::string good_tokenizer();     // tokenizer.json with all 256 bytes
+std::string good_drafter_gguf();  // a whole one, with clusters
 std::vector<Case> gguf_cases();
 std::vector<Case> safetensors_cases();
 std::vector<Case> config_cases();
@@ -67,6 +68,7 @@ std::vector<Case> generation_config_cases();
 std::vector<Case> quantization_cases();
 std::vector<Case> packed_cases();
 std::vector<Case> tokenizer_cases();
+std::vector<Case> drafter_gguf_cases();
 
 // `text` with its first `from` replaced; a text that no reader takes when there is none.
 std::string replace_first(std::string text, std::string_view from, std::string_view to);

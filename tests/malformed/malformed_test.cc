@@ -3,14 +3,18 @@
 #include "malformed.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <set>
 
 #include "formats/gguf/gguf.h"
 #include "formats/safetensors/safetensors.h"
+#include "model/drafter.h"
 #include "model/generation_config.h"
 #include "model/mobile_config.h"
 #include "model/packed_config.h"
@@ -70,6 +74,26 @@ TEST_P(TokenizerJson, IsRefused) {
   expect_refused(GetParam(), Tokenizer::from_json(GetParam().bytes).status(), "tokenizer");
 }
 
+// A drafter's file, for the reader of whole files.
+class DrafterFile {
+ public:
+  explicit DrafterFile(std::string_view bytes)
+      : path_(testing::TempDir() + "facet_malformed_" + std::to_string(::getpid()) + ".gguf") {
+    std::ofstream(path_, std::ios::binary) << bytes;
+  }
+  ~DrafterFile() { std::remove(path_.c_str()); }
+  Status load() const { return load_drafter(path_).status(); }
+  const char* path() const { return path_.c_str(); }
+
+ private:
+  std::string path_;
+};
+class DrafterGguf : public testing::TestWithParam<Case> {};
+TEST_P(DrafterGguf, IsRefused) {
+  const DrafterFile file(GetParam().bytes);
+  expect_refused(GetParam(), file.load(), file.path());
+}
+
 constexpr auto case_name = [](const testing::TestParamInfo<Case>& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Malformed, Gguf, testing::ValuesIn(gguf_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Safetensors, testing::ValuesIn(safetensors_cases()), case_name);
@@ -79,8 +103,10 @@ INSTANTIATE_TEST_SUITE_P(Malformed, GenerationConfig, testing::ValuesIn(generati
 INSTANTIATE_TEST_SUITE_P(Malformed, Quantization, testing::ValuesIn(quantization_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, Packed, testing::ValuesIn(packed_cases()), case_name);
 INSTANTIATE_TEST_SUITE_P(Malformed, TokenizerJson, testing::ValuesIn(tokenizer_cases()), case_name);
+INSTANTIATE_TEST_SUITE_P(Malformed, DrafterGguf, testing::ValuesIn(drafter_gguf_cases()), case_name);
 
 TEST(Good, IsRead) {
+  EXPECT_TRUE(DrafterFile(good_drafter_gguf()).load().ok()) << DrafterFile(good_drafter_gguf()).load().message();
   EXPECT_TRUE(parse_hf_config(good_config()).ok()) << parse_hf_config(good_config()).status().message();
   EXPECT_TRUE(parse_hf_drafter_config(good_drafter_config()).ok())
       << parse_hf_drafter_config(good_drafter_config()).status().message();
