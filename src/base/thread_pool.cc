@@ -55,6 +55,7 @@ struct ThreadPool::State {
   // Written before a loop begins, read by those who hold a piece of it: the loop cannot end while they do.
   const std::function<void(std::int64_t, std::int64_t)>* body = nullptr;
   std::int64_t n = 0;
+  int per_round = 1, rounds = 1;
 
   alignas(64) std::atomic<std::uint64_t> ticket{0};
   alignas(64) std::atomic<int> done{0};  // pieces of the present loop
@@ -70,6 +71,13 @@ struct ThreadPool::State {
     return t.next < t.pieces;
   }
 
+  std::int64_t start_of(int piece) const {
+    const int round = piece / per_round;
+    if (round == rounds) return n;
+    const std::int64_t left = n >> round, size = round + 1 == rounds ? left : left - (left >> 1);
+    return n - left + size * (piece % per_round) / per_round;
+  }
+
   // Takes and runs pieces until none is left.  index: of the thread; 0 is the caller of parallel_for.
   void work(int index) {
     std::uint64_t seen = ticket.load(std::memory_order_acquire);
@@ -77,7 +85,7 @@ struct ThreadPool::State {
       const Ticket t = Ticket::of(seen);
       if (t.next >= t.pieces || index >= in_use.load(std::memory_order_relaxed)) return;
       if (!ticket.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) continue;
-      (*body)(n * t.next / t.pieces, n * (t.next + 1) / t.pieces);
+      (*body)(start_of(t.next), start_of(t.next + 1));
       if (done.fetch_add(1, std::memory_order_acq_rel) + 1 == t.pieces) done.notify_one();
       seen = ticket.load(std::memory_order_acquire);
     }
@@ -129,17 +137,23 @@ void ThreadPool::use(int n) {
 }
 
 void ThreadPool::parallel_for(std::int64_t n, std::int64_t grain,
-                              const std::function<void(std::int64_t, std::int64_t)>& body, int pieces_per_thread) {
+                              const std::function<void(std::int64_t, std::int64_t)>& body, int rounds) {
   if (n <= 0) return;
   State& s = *state_;
   const int in_use = s.in_use.load(std::memory_order_relaxed);
-  const std::int64_t most = std::min<std::int64_t>(std::int64_t{in_use} * pieces_per_thread, 0xffff);
-  const auto pieces = static_cast<int>(std::min(most, n / std::max<std::int64_t>(1, grain)));
-  if (pieces <= 1 || in_use == 1) return body(0, n);
+  const std::int64_t most = n / std::max<std::int64_t>(1, grain);  // pieces
+  if (most <= 1 || in_use == 1) return body(0, n);
+  const auto per_round = static_cast<int>(std::min<std::int64_t>(in_use, most));
+  // The last round has a share of 1 / 2^(rounds - 1).
+  while (rounds > 1 && (most >> (rounds - 1)) < per_round) --rounds;
+  const int pieces = per_round * rounds;
+  FACET_CHECK(pieces <= 0xffff, "pieces are counted in 16 bits");
   const Ticket last = Ticket::of(s.ticket.load(std::memory_order_relaxed));
   FACET_CHECK(last.next >= last.pieces, "parallel_for is not reentrant");
   s.body = &body;
   s.n = n;
+  s.per_round = per_round;
+  s.rounds = rounds;
   s.done.store(0, std::memory_order_relaxed);
   s.ticket.store(Ticket{last.loop + 1, static_cast<std::uint16_t>(pieces), 0}.word(), std::memory_order_seq_cst);
   s.wake_sleepers();

@@ -23,11 +23,12 @@ class ThreadPool {
   int n_threads() const { return n_threads_; }
   // How many of the threads the next loops may use, 1..n_threads(); the others sleep.  All of them at first.
   void use(int n);
-  // Runs body(begin, end) over [0, n) and returns when all pieces are done: at most pieces_per_thread for each thread
-  // in use, none smaller than `grain`, the least that is worth a thread.  Several pieces for each thread even out
-  // threads of unequal speed, such as those that share their core with other programs.
+  // Runs body(begin, end) over [0, n) and returns when all pieces are done, none smaller than `grain`, the least that
+  // is worth a thread.  The work is handed out in up to `rounds` rounds of one piece for each thread in use; each round
+  // is half of what is left, the last one all.  So large pieces come first, and small ones even out threads of unequal
+  // speed, such as those that share their core with other programs.
   void parallel_for(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body,
-                    int pieces_per_thread = 1);
+                    int rounds = 1);
 
  private:
   struct State;

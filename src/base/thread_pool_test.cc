@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace facet {
@@ -68,9 +71,41 @@ TEST(ThreadPool, UsesAsManyThreadsAsAllowed) {
           std::this_thread::sleep_for(std::chrono::milliseconds(1));
           --at_once;
         },
-        8);
-    EXPECT_EQ(pieces, n == 1 ? 1 : 8 * n);
+        4);
+    EXPECT_EQ(pieces, n == 1 ? 1 : 4 * n);
     EXPECT_LE(most, n);
+  }
+}
+
+// Whatever n, grain and threads: the pieces follow each other from 0 to n, none is below the grain, those of later
+// rounds are no longer than those before but for rounding.
+TEST(ThreadPool, RoundsHalve) {
+  for (int threads : {2, 3, 4}) {
+    ThreadPool pool(threads);
+    for (int rounds : {1, 2, 3, 6, 40})
+      for (std::int64_t n : {2, 3, 7, 64, 100, 1000, 12345})
+        for (std::int64_t grain : {1, 5, 30}) {
+          std::mutex mutex;
+          std::vector<std::pair<std::int64_t, std::int64_t>> pieces;
+          pool.parallel_for(
+              n, grain,
+              [&](std::int64_t begin, std::int64_t end) {
+                const std::lock_guard lock(mutex);
+                pieces.emplace_back(begin, end);
+              },
+              rounds);
+          std::sort(pieces.begin(), pieces.end());
+          std::int64_t at = 0, before = n;
+          for (const auto& [begin, end] : pieces) {
+            EXPECT_EQ(begin, at);
+            EXPECT_GE(end - begin, std::min(n, grain));
+            EXPECT_LE(end - begin, before + 1);
+            before = end - begin;
+            at = end;
+          }
+          EXPECT_EQ(at, n);
+          EXPECT_LE(std::ssize(pieces), std::int64_t{threads} * rounds);
+        }
   }
 }
 

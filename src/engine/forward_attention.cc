@@ -201,7 +201,7 @@ void Forward::attend_rows(int l, int first_row, int end_row) {
     }
   };
 
-  constexpr int kPieces = 4;  // items differ in length
+  constexpr int kRounds = 3;  // items differ in length
   const std::int64_t grain =
       grain_for(std::int64_t{std::min(kItemRows, heads * (end_row - first_row))} * most / splits * size / 4);
   parallel_for(
@@ -209,7 +209,7 @@ void Forward::attend_rows(int l, int first_row, int end_row) {
       [&](std::int64_t begin, std::int64_t end) {
         for (auto i = begin; i < end; ++i) attend_item(i / splits, static_cast<int>(i % splits));
       },
-      kPieces);
+      kRounds);
   if (splits == 1) return;
   parallel_for(pool_, items, grain_for(std::int64_t{kItemRows} * splits * size),
                [&](std::int64_t begin, std::int64_t end) {

@@ -11,8 +11,8 @@ namespace facet {
 
 // body(begin, end) over [0, n).  A std::function made from a reference never allocates, whatever the body captures.
 template <typename Body>
-void parallel_for(ThreadPool& pool, std::int64_t n, std::int64_t grain, const Body& body, int pieces_per_thread = 1) {
-  pool.parallel_for(n, grain, std::cref(body), pieces_per_thread);
+void parallel_for(ThreadPool& pool, std::int64_t n, std::int64_t grain, const Body& body, int rounds = 1) {
+  pool.parallel_for(n, grain, std::cref(body), rounds);
 }
 
 // The grain for `items` that cost `operations` each: waking a thread costs some microseconds, so a piece should hold

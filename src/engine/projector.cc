@@ -115,7 +115,7 @@ void Projector::run_together(std::span<const Product> products, InputForm form) 
   const std::int64_t unit = n_ == 1 ? 8 : 64, cost = unit * n_ * k_ / 8;
   std::int64_t n_units = 0;
   for (const Product& p : products) n_units += (p.weight.rows + unit - 1) / unit;
-  constexpr int kPieces = 4;  // threads that share their core with other programs are slower: the others take over
+  constexpr int kRounds = 6;  // threads that share their core with other programs are slower: the others take over
   parallel_for(
       pool_, n_units, grain_for(cost),
       [&](std::int64_t begin, std::int64_t end) {
@@ -130,7 +130,7 @@ void Projector::run_together(std::span<const Product> products, InputForm form) 
           if (!clamp_later) clamp_output(p, from, to);
         }
       },
-      kPieces);
+      kRounds);
 }
 
 void Projector::run_groups(const Linear& weight, std::span<const int> groups, int size, float* y) {
@@ -139,7 +139,7 @@ void Projector::run_groups(const Linear& weight, std::span<const int> groups, in
   const InputForm form = form_of(weight);
   const void* x = input_as(form);
   const std::size_t group_bytes = *row_bytes(weight.dtype, weight.cols) * static_cast<std::size_t>(size);
-  constexpr int kPieces = 4;
+  constexpr int kRounds = 3;
   parallel_for(
       pool_, std::ssize(groups), grain_for(std::int64_t{size} * k_ / 8),
       [&](std::int64_t begin, std::int64_t end) {
@@ -148,7 +148,7 @@ void Projector::run_groups(const Linear& weight, std::span<const int> groups, in
           multiply({weight.dtype, weight.data + group_bytes * group, nullptr, y + i * size, 1}, x, form, 0, size);
         }
       },
-      kPieces);
+      kRounds);
 }
 
 void Projector::multiply(const Rows& w, const void* x, InputForm form, int row_begin, int row_end) const {

@@ -29,7 +29,7 @@ Status for_rows(const Checkpoint& checkpoint, const std::string& name, const Ten
                 const Body& body, const After& after) {
   const std::int64_t rows = view.rows(), cols = view.cols(), piece = rows_of_a_piece(view);
   const std::size_t stride = *row_bytes(view.dtype, cols);
-  constexpr int kPieces = 4;  // for each thread
+  constexpr int kRounds = 3;
   Status failure;
   std::mutex mutex;
   for (std::int64_t first = 0; first < rows; first += piece) {
@@ -46,7 +46,7 @@ Status for_rows(const Checkpoint& checkpoint, const std::string& name, const Ten
             failure = status.with_prefix(fmt::format("tensor '{}', row {}", name, r));
           }
         },
-        kPieces);
+        kRounds);
     FACET_TRY(failure);
     FACET_TRY(after(n));
     checkpoint.release(

@@ -82,12 +82,11 @@ void matmul_i8_rows(float* y, std::ptrdiff_t y_stride, const void* x, const void
                     float x_scale, int m, int row_begin, int row_end, int k) noexcept {
   const auto* codes = static_cast<const std::uint8_t*>(w);
   const auto* inputs = static_cast<const std::int8_t*>(x);
-  if (m == 1) return matvec_rows<kBits>(y, inputs, codes, row_scales, x_scale, row_begin, row_end, k);
   if (m <= kFewTokens)
-    return over_cached_rows(m, 1, row_begin, row_end, row_size_bytes(kBits, k),
-                            [&](int t, int begin, int end) FACET_INLINE_LAMBDA {
-                              matvec_rows<kBits>(y + t * y_stride, inputs + std::ptrdiff_t{t} * k, codes, row_scales,
-                                                 x_scale, begin, end, k);
-                            });
+    return few_at_once(m, row_begin, row_end, row_size_bytes(kBits, k),
+                       [&]<int T>(int t, int begin, int end) FACET_INLINE_LAMBDA {
+                         matvec_rows<kBits, T>(y + t * y_stride, y_stride, inputs + std::ptrdiff_t{t} * k, codes,
+                                               row_scales, x_scale, begin, end, k);
+                       });
   matmul_int_tiles(CodesRow<kBits>{codes, k}, y, y_stride, inputs, row_scales, x_scale, m, row_begin, row_end, k);
 }

@@ -373,7 +373,7 @@ FACET_INLINE void add_rows(std::int32_t (*sums)[kRowBlock], const std::int8_t (*
                            const std::uint8_t* w, std::ptrdiff_t row_bytes, const std::uint8_t* last, int r0, int r1,
                            int n) {
   using Format = Planes<kBits>;
-  constexpr int kAtOnce = D == 1 || kLanes == 16 ? kVecRows : 2;  // their sums stay in registers
+  constexpr int kAtOnce = D == 1 ? kVecRows : kLanes == 8 ? 2 : D <= 3 ? 8 : 4;  // their sums stay in registers
   constexpr std::ptrdiff_t kStride = Format::kCopyBytes;
   const int whole = n / Format::kGroup, rest_bytes = static_cast<int>(row_size_bytes(kBits, n)) - whole * kBytes;
   for (int i = 0; i < groups_of<kVecRows>(r0, r1); ++i) {
@@ -421,24 +421,27 @@ FACET_INLINE std::int32_t without_offset(std::int32_t sum, std::int32_t x_sum, i
                                    static_cast<std::uint32_t>(wrapped_product(offset, x_sum)));
 }
 
-template <int kBits>
-void matvec_rows(float* y, const std::int8_t* x, const std::uint8_t* w, const float* row_scales, float x_scale,
-                 int row_begin, int row_end, int k) {
+// T tokens; those of y are y_stride apart.
+template <int kBits, int T>
+void matvec_rows(float* y, std::ptrdiff_t y_stride, const std::int8_t* x, const std::uint8_t* w,
+                 const float* row_scales, float x_scale, int row_begin, int row_end, int k) {
   using Format = Planes<kBits>;
-  alignas(64) std::int8_t arranged[1][Format::kCopyBytes];
+  alignas(64) std::int8_t arranged[T][Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
   const std::uint8_t* const last = w + row_end * row_bytes - kBytes;
   for (int r0 = row_begin; r0 < row_end; r0 += kRowBlock) {
     const int r1 = row_end - r0 < kRowBlock ? row_end : r0 + kRowBlock;
-    std::int32_t sums[1][kRowBlock] = {}, x_sum = 0;
+    std::int32_t sums[T][kRowBlock] = {}, x_sums[T] = {};
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
-      x_sum += Format::arrange(x + c, n, arranged[0]);
-      add_rows<kBits, 1>(sums, arranged, w + row_size_bytes(kBits, c), row_bytes, last, r0, r1, n);
+      for (int t = 0; t < T; ++t) x_sums[t] += Format::arrange(x + std::ptrdiff_t{t} * k + c, n, arranged[t]);
+      add_rows<kBits, T>(sums, arranged, w + row_size_bytes(kBits, c), row_bytes, last, r0, r1, n);
     }
-    for_each_sum(r0, r1, [&](int r, int i) FACET_INLINE_LAMBDA {
-      y[r] = static_cast<float>(without_offset(sums[0][i], x_sum, Format::kOffset)) * (row_scales[r] * x_scale);
-    });
+    for (int t = 0; t < T; ++t)
+      for_each_sum(r0, r1, [&](int r, int i) FACET_INLINE_LAMBDA {
+        y[t * y_stride + r] =
+            static_cast<float>(without_offset(sums[t][i], x_sums[t], Format::kOffset)) * (row_scales[r] * x_scale);
+      });
   }
 }
 

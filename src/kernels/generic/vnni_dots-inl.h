@@ -23,7 +23,7 @@ FACET_INLINE void add_plane_dots(I* acc, const std::uint8_t* w, const std::int8_
   constexpr int kMask = (1 << kBits) - 1;
   const I v = int_load(w);
   auto add = [&](int plane, I codes) FACET_INLINE_LAMBDA {
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int d = 0; d < D; ++d)
       acc[d] = add_fours(acc[d], bytes_and(codes, kMask), int_load(x + d * stride + plane * kBytes));
   };
@@ -46,9 +46,11 @@ struct WholeBytes {
     return sum;
   }
   template <int kVectors, int D>
-  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t) {
-    static_assert(kVectors == 1 && D == 1);
-    *acc = add_fours(*acc, bytes_xor(int_load(w), 0x80), int_load(x));
+  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t stride) {
+    static_assert(kVectors == 1);
+    const I codes = bytes_xor(int_load(w), 0x80);
+#pragma GCC unroll 4
+    for (int d = 0; d < D; ++d) acc[d] = add_fours(acc[d], codes, int_load(x + d * stride));
   }
 };
 

@@ -33,7 +33,7 @@ FACET_INLINE void add_plane_dots(I* acc, const std::uint8_t* w, const std::int8_
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
     const I low = int_load(w + v * kBytes), high = _mm256_srli_epi16(low, 4);
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int d = 0; d < D; ++d) {
       const std::int8_t* s = x + d * stride + v * (kBytes * 8 / kBits);
       const I first = _mm256_maddubs_epi16(bytes_and(low, kMask), int_load(s));
@@ -49,7 +49,7 @@ FACET_INLINE void add_plane_dots(I* acc, const std::uint8_t* w, const std::int8_
       }
     }
   }
-#pragma GCC unroll 3
+#pragma GCC unroll 4
   for (int d = 0; d < D; ++d) {
     if constexpr (kBits == 2) ones[d] = add_words_in_place(ones[d], _mm256_srai_epi16(fours[d], 2));
     acc[d] = add_in_place(acc[d], _mm256_madd_epi16(ones[d], _mm256_set1_epi16(1)));
@@ -71,13 +71,15 @@ struct WholeBytes {
     return 0;  // no offset to take off
   }
   template <int kVectors, int D>
-  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t) {
-    static_assert(D == 1);
+  static FACET_INLINE void add_dots(I* acc, const std::uint8_t* w, const std::int8_t* x, std::ptrdiff_t stride) {
     const __m128i* p = reinterpret_cast<const __m128i*>(w);
 #pragma GCC unroll 8
-    for (int half = 0; half < 2 * kVectors; ++half)
-      *acc = add_in_place(
-          *acc, _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128(p + half)), int_load(x + half * kBytes)));
+    for (int half = 0; half < 2 * kVectors; ++half) {
+      const I words = _mm256_cvtepi8_epi16(_mm_loadu_si128(p + half));
+#pragma GCC unroll 4
+      for (int d = 0; d < D; ++d)
+        acc[d] = add_in_place(acc[d], _mm256_madd_epi16(words, int_load(x + d * stride + half * kBytes)));
+    }
   }
 };
 
