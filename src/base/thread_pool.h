@@ -10,7 +10,7 @@ namespace facet {
 //   ThreadPool pool(4);
 //   pool.parallel_for(n, [&](std::int64_t begin, std::int64_t end) { ... });
 // One pool per process, passed in.  The caller's thread works too, so ThreadPool(1) starts no thread.  parallel_for may
-// be called from one thread at a time and must not be nested.  Work is cut by n alone into contiguous pieces, which
+// be called from one thread at a time and must not be nested.  Work is cut into contiguous pieces beforehand, which
 // threads take as they come free; a function whose result depends on where the cuts fall is a bug: reductions are split
 // by shape.  A loop costs a microsecond or two while the threads are awake: they wait for the next one awake for some
 // 50 microseconds, then sleep.  Nothing is pinned.

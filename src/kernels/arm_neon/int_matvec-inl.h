@@ -317,26 +317,23 @@ FACET_INLINE void add_rows(std::int32_t (*sums)[kRowBlock], const std::int8_t (*
   }
 }
 
-// T tokens; those of y are y_stride apart.
 template <int kBits, int T>
-void matvec_rows(float* y, std::ptrdiff_t y_stride, const std::int8_t* x, const std::uint8_t* w,
-                 const float* row_scales, float x_scale, int row_begin, int row_end, int k) {
+void matvec_rows(float* y, std::ptrdiff_t, const std::int8_t* x, const std::uint8_t* w, const float* row_scales,
+                 float x_scale, int row_begin, int row_end, int k) {
+  static_assert(T == kTokensAtOnce && T == 1);
   using Format = Planes<kBits>;
-  alignas(64) std::int8_t arranged[T][Format::kCopyBytes];
+  alignas(64) std::int8_t arranged[1][Format::kCopyBytes];
   const std::ptrdiff_t row_bytes = row_size_bytes(kBits, k);
   for (int r0 = row_begin; r0 < row_end; r0 += kRowBlock) {
     const int n_rows = row_end - r0 < kRowBlock ? row_end - r0 : kRowBlock;
-    std::int32_t sums[T][kRowBlock] = {}, x_sums[T] = {};
+    std::int32_t sums[1][kRowBlock] = {}, x_sum = 0;
     for (int c = 0; c < k; c += kVecChunk) {
       const int n = k - c < kVecChunk ? k - c : kVecChunk;
-      for (int t = 0; t < T; ++t) x_sums[t] += Format::arrange(x + std::ptrdiff_t{t} * k + c, n, arranged[t]);
-      add_rows<kBits, T, T == 1 ? 8 : 4>(sums, arranged, w + r0 * row_bytes + row_size_bytes(kBits, c), row_bytes,
-                                         n_rows, n);
+      x_sum += Format::arrange(x + c, n, arranged[0]);
+      add_rows<kBits, 1, 8>(sums, arranged, w + r0 * row_bytes + row_size_bytes(kBits, c), row_bytes, n_rows, n);
     }
-    for (int t = 0; t < T; ++t)
-      for (int r = 0; r < n_rows; ++r)
-        y[t * y_stride + r0 + r] =
-            static_cast<float>(sums[t][r] - Format::kOffset * x_sums[t]) * (row_scales[r0 + r] * x_scale);
+    for (int r = 0; r < n_rows; ++r)
+      y[r0 + r] = static_cast<float>(sums[0][r] - Format::kOffset * x_sum) * (row_scales[r0 + r] * x_scale);
   }
 }
 
