@@ -8,10 +8,11 @@
 // Limit: decoding, memory; prompts, multiply-adds of 16-bit pairs.
 
 constexpr float kWordsMost = 32767.0f;
-constexpr int kWordRows = 4;        // rows of queries at a time
-constexpr int kMostWords = 512;     // of a query; longer ones take the float way
-constexpr int kRunPositions = 32;   // whose values stay in the first-level cache while strips of them pass
-constexpr int kMixPositions = 128;  // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
+constexpr int kWordRows = 8;                  // rows of queries at a time
+constexpr int kSums = kLanes == 16 ? 16 : 8;  // in registers
+constexpr int kMostWords = 512;               // of a query; longer ones take the float way
+constexpr int kRunPositions = 32;             // whose values stay in the first-level cache while strips of them pass
+constexpr int kMixPositions = 128;            // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
 
 // n floats as integers, 0 where there is no unit for them (nothing but zeros or next to them, infinity, NaN).  Returns
 // the unit, which carries the latter two on.
@@ -33,29 +34,31 @@ FACET_INLINE I words_of_first_codes(const std::int8_t* p, int n) {
   return words_of_codes(buffer);
 }
 
-// R queries of `size` words against two keys.
-template <int R>
+// R queries of `size` words against K keys.
+template <int R, int K>
 FACET_INLINE void word_dots(const std::int16_t (*queries)[kMostWords], const std::int8_t* const* keys, int size,
-                            I sums[R][2]) {
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = int_zero();
-  int i = 0;
-  for (; i + kWords <= size; i += kWords) {
-    const I a = words_of_codes(keys[0] + i), b = words_of_codes(keys[1] + i);
-#pragma GCC unroll 4
+                            I sums[K][R]) {
+  for (int j = 0; j < K; ++j)
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sums[j][r] = int_zero();
+  auto add = [&](const I* k, int i) FACET_INLINE_LAMBDA {
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const I q = int_load(queries[r] + i);
-      sums[r][0] = add_dot_words(sums[r][0], q, a);
-      sums[r][1] = add_dot_words(sums[r][1], q, b);
+#pragma GCC unroll 2
+      for (int j = 0; j < K; ++j) sums[j][r] = add_dot_words(sums[j][r], q, k[j]);
     }
+  };
+  I k[K];
+  int i = 0;
+  for (; i + kWords <= size; i += kWords) {
+#pragma GCC unroll 2
+    for (int j = 0; j < K; ++j) k[j] = words_of_codes(keys[j] + i);
+    add(k, i);
   }
   if (i == size) return;
-  const I a = words_of_first_codes(keys[0] + i, size - i), b = words_of_first_codes(keys[1] + i, size - i);
-  for (int r = 0; r < R; ++r) {
-    const I q = int_load(queries[r] + i);
-    sums[r][0] = add_dot_words(sums[r][0], q, a);
-    sums[r][1] = add_dot_words(sums[r][1], q, b);
-  }
+  for (int j = 0; j < K; ++j) k[j] = words_of_first_codes(keys[j] + i, size - i);
+  add(k, i);
 }
 
 // ask: for the keys that come next; once is enough for all rows.
@@ -76,15 +79,15 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
       key[j] = reinterpret_cast<const std::int8_t*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
     for (std::ptrdiff_t line = 0; ask && line < 4 * stride_bytes; line += 64)
       __builtin_prefetch(keys + p * stride_bytes + kKeysAhead + line);
-    I sums[2][R][2];
-    word_dots<R>(words, key, size, sums[0]);
-    word_dots<R>(words, key + 2, size, sums[1]);
+    constexpr int kKeys = R > kSums / 2 ? 1 : 2;  // at a time
+    I sums[4][R];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j += kKeys) word_dots<R, kKeys>(words, key + j, size, sums + j);
     const Four scale = mul(four(scale_k), four(own_scale(key[0], size), own_scale(key[1], size),
                                                own_scale(key[2], size), own_scale(key[3], size)));
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      const F all[4] = {to_float(sums[0][r][0]), to_float(sums[0][r][1]), to_float(sums[1][r][0]),
-                        to_float(sums[1][r][1])};
+      const F all[4] = {to_float(sums[0][r]), to_float(sums[1][r]), to_float(sums[2][r]), to_float(sums[3][r])};
       store_first_4(scores + r * scores_stride + p, mul(sums_of_4(all), mul(scale, four(units[r]))), n);
     }
   }
@@ -101,37 +104,47 @@ void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* c
   });
 }
 
-// The shares of a block of positions, two and two, each pair as often as a vector holds it.  Behind an odd last one a
-// 0.
+// The shares of a block of positions in 16 bits, two and two.  Behind an odd last one a 0.
 struct Shares {
   alignas(64) std::int32_t pairs[kMixPositions / 2][kWordRows][kLanes];
   float units[kWordRows];
 };
 
-// Adds what R rows take of kWords values of two positions.
-template <int R>
-FACET_INLINE void mix_pair(I sums[R][2], const char* a, const char* b, const std::int32_t (*shares)[kLanes]) {
-  I pairs[2];
-  pairs_of_codes(a, b, pairs);
-#pragma GCC unroll 4
+// Adds what R rows take of kWords values, from `at` of outs on, of each of n positions: of those of kHalf, or of both.
+template <int R, int... kHalf>
+FACET_INLINE void mix_halves(float* const* outs, int at, const Shares& shares, int first, const char* values,
+                             std::ptrdiff_t stride_bytes, int n) {
+  constexpr int kHalves = sizeof...(kHalf);
+  I sums[kHalves][R];
+#pragma GCC unroll 2
+  for (int j = 0; j < kHalves; ++j)
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sums[j][r] = int_zero();
+  const auto* shares_of = shares.pairs + first / 2;
+  auto add = [&](const char* a, const char* b) FACET_INLINE_LAMBDA {
+    const I pairs[kHalves] = {pairs_of_codes<kHalf>(a, b)...};
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const I share = int_load((*shares_of)[r]);
+#pragma GCC unroll 2
+      for (int j = 0; j < kHalves; ++j) sums[j][r] = add_dot_words(sums[j][r], pairs[j], share);
+    }
+    ++shares_of;
+  };
+  for (const char* end = values + n / 2 * 2 * stride_bytes; values < end; values += 2 * stride_bytes)
+    add(values, values + stride_bytes);
+  if (n % 2 == 1) add(values, values);
   for (int r = 0; r < R; ++r) {
-    sums[r][0] = add_dot_words(sums[r][0], pairs[0], int_load(shares[r]));
-    sums[r][1] = add_dot_words(sums[r][1], pairs[1], int_load(shares[r]));
+    int j = 0;
+    (add_pair_sums<kHalf>(outs[r] + at, sums[j++][r], set(shares.units[r])), ...);
   }
 }
-// Adds what R rows take of kWords values, from `at` of outs on, of each of n positions.
 template <int R>
 FACET_INLINE void mix_words(float* const* outs, int at, const Shares& shares, int first, const char* values,
                             std::ptrdiff_t stride_bytes, int n) {
-  I sums[R][2];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) sums[r][0] = sums[r][1] = int_zero();
-  const auto* pair = shares.pairs + first / 2;
-  for (const auto* end = pair + n / 2; pair < end; ++pair, values += 2 * stride_bytes)
-    mix_pair<R>(sums, values, values + stride_bytes, *pair);
-  if (n % 2 == 1) mix_pair<R>(sums, values, values, *pair);
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) add_pair_sums(outs[r] + at, sums[r], set(shares.units[r]));
+  if constexpr (2 * R <= kSums) return mix_halves<R, 0, 1>(outs, at, shares, first, values, stride_bytes, n);
+  mix_halves<R, 0>(outs, at, shares, first, values, stride_bytes, n);
+  mix_halves<R, 1>(outs, at, shares, first, values, stride_bytes, n);
 }
 
 // The same for fewer than kWords values: by way of buffers.

@@ -11,13 +11,14 @@ constexpr int kTokensAtOnce = 4;  // their sums stay in registers
 // What eight rows need of each block of x, made once per kVecBlocks blocks.
 constexpr int kVecBlocks = 512;
 struct VecInputs {
-  std::int32_t sums[kVecBlocks];  // of codes
+  std::int32_t offsets[kVecBlocks];  // what the offset of the weights' codes adds to a dot product
   float scales[kVecBlocks];
 };
+template <int kOffset>
 FACET_INLINE void set_vec_inputs(const Q8_0Block* x, int n_blocks, VecInputs* inputs) {
   for (int b = 0; b < n_blocks; b += 8) {
     const BlockSums eight = block_sums(x + b, n_blocks - b);
-    store_32(inputs->sums + b, eight.sums);
+    store_32(inputs->offsets + b, _mm256_mullo_epi32(eight.sums, _mm256_set1_epi32(kOffset)));
     _mm256_storeu_ps(inputs->scales + b, eight.scales);
   }
 }
@@ -48,14 +49,15 @@ FACET_INLINE __m256 scales_of_8(const Type* const* rows, int b) {
   return _mm256_cvtph_ps(scales);
 }
 
-// Of block formats.  sums<T>(rows, b, x, x_sums, out): the exact dot products of block b of eight rows with the blocks
-// x[0..T).  scales(rows, b, out): the scales of blocks b and b + 1.
+// Of block formats.  sums<T>(rows, b, x, inputs, out): the exact dot products of block b of eight rows with the blocks
+// x[0..T), which are the inputs' block b.  scales(rows, b, out): the scales of blocks b and b + 1.
 struct BlockQ4_0 {
   using Type = Q4_0Block;
+  static constexpr int kOffset = 8;
   // Rows r and r + 4 share a vector, so that their 16 bytes of codes are cut into nibbles together.  In 16 bits sums of
   // up to 16 products of codes 0..15 fit (30720 < 2^15), so packing halves the work of adding across lanes.
   template <int T>
-  static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const std::int32_t* x_sums,
+  static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const VecInputs* inputs,
                                 __m256i* out) {
     const __m256i mask = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
     __m256i rows_01[T], rows_23[T];
@@ -81,7 +83,7 @@ struct BlockQ4_0 {
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t)
       out[t] = _mm256_sub_epi32(_mm256_madd_epi16(_mm256_packs_epi32(rows_01[t], rows_23[t]), ones),
-                                _mm256_set1_epi32(8 * x_sums[t]));
+                                _mm256_set1_epi32(inputs[t].offsets[b]));
   }
   // One load of a row covers both scales: at byte 0, and at byte 18, in the upper half.
   static FACET_INLINE void scales(const Type* const* rows, int b, __m256* out) {
@@ -98,8 +100,9 @@ struct BlockQ4_0 {
 };
 struct BlockQ8_0 {
   using Type = Q8_0Block;
+  static constexpr int kOffset = 0;
   template <int T>
-  static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const std::int32_t*,
+  static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const VecInputs*,
                                 __m256i* out) {
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) {
@@ -129,7 +132,8 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
   int first = 0;
   do {  // once even for k = 0: the sums are zero
     const int n_blocks = row_blocks - first < kVecBlocks ? row_blocks - first : kVecBlocks;
-    for (int t = 0; t < T; ++t) set_vec_inputs(x + std::ptrdiff_t{t} * row_blocks + first, n_blocks, &inputs[t]);
+    for (int t = 0; t < T; ++t)
+      set_vec_inputs<Block::kOffset>(x + std::ptrdiff_t{t} * row_blocks + first, n_blocks, &inputs[t]);
     for (int i = 0; i < groups_of<8>(row_begin, row_end); ++i) {
       const SideBySide group = side_by_side<8>(i, row_begin, row_end);
       const Type* rows[8];
@@ -139,25 +143,31 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
       for (int t = 0; t < T; ++t) sums[t] = first == 0 ? _mm256_setzero_ps() : load_results(y + t * y_stride, group);
       auto add = [&](int b, __m256 scale) FACET_INLINE_LAMBDA {
         const Q8_0Block* blocks[T];
-        std::int32_t x_sums[T];
         __m256i dots[T];
 #pragma GCC unroll 4
-        for (int t = 0; t < T; ++t) {
-          blocks[t] = x + std::ptrdiff_t{t} * row_blocks + first + b;
-          x_sums[t] = inputs[t].sums[b];
-        }
-        Block::template sums<T>(rows, b, blocks, x_sums, dots);
+        for (int t = 0; t < T; ++t) blocks[t] = x + std::ptrdiff_t{t} * row_blocks + first + b;
+        Block::template sums<T>(rows, b, blocks, inputs, dots);
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t)
           sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t]),
                                     _mm256_mul_ps(scale, _mm256_set1_ps(inputs[t].scales[b])), sums[t]);
       };
       int b = 0;
-      for (; b + 2 <= n_blocks; b += 2) {
-        if (b / 2 % kPairsPerLine == 0) {
+      for (; b + 4 <= n_blocks; b += 4) {
 #pragma GCC unroll 8
-          for (const Type* row : rows) ask_ahead(row + b);
+        for (const Type* row : rows) ask_ahead(row + b);
+        if (kPairsPerLine == 1)
+#pragma GCC unroll 8
+          for (const Type* row : rows) ask_ahead(row + b + 2);
+#pragma GCC unroll 2
+        for (int pair = 0; pair < 4; pair += 2) {
+          __m256 scales[2];
+          Block::scales(rows, b + pair, scales);
+          add(b + pair, scales[0]);
+          add(b + pair + 1, scales[1]);
         }
+      }
+      for (; b + 2 <= n_blocks; b += 2) {
         __m256 scales[2];
         Block::scales(rows, b, scales);
         add(b, scales[0]);
@@ -362,7 +372,7 @@ FACET_INLINE void ask_ahead(const std::uint8_t* const* rows, int g) {
 #pragma GCC unroll 8
   for (int j = 0; j < kRows; ++j)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; v += kPerLine) ask_ahead<1024>(rows[j] + (g + v) * kBytes);
+    for (int v = 0; v < kVectors; v += kPerLine) ask_ahead(rows[j] + (g + v) * kBytes);
 }
 
 // Adds the products of n columns at w, of the rows [r0, r1), with D rows of activations, arranged, to sums[d]: rows

@@ -151,18 +151,18 @@ FACET_INLINE I words_of_codes(const void* p) {
   return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
 FACET_INLINE I add_dot_words(I acc, I a, I b) { return add_in_place(acc, _mm256_madd_epi16(a, b)); }
-// kWords codes of a and as many of b, interleaved: out[0] has the pairs 0..3 and 8..11, out[1] the others.
-FACET_INLINE void pairs_of_codes(const void* a, const void* b, I out[2]) {
-  const I v = words_of_codes(a), w = words_of_codes(b);
-  out[0] = _mm256_unpacklo_epi16(v, w);
-  out[1] = _mm256_unpackhi_epi16(v, w);
+// Half of kWords codes of a and of b, interleaved.
+template <int kHalf>
+FACET_INLINE I pairs_of_codes(const void* a, const void* b) {
+  const __m128i v = _mm_loadu_si128(static_cast<const __m128i*>(a)),
+                w = _mm_loadu_si128(static_cast<const __m128i*>(b));
+  return _mm256_cvtepi8_epi16(kHalf == 0 ? _mm_unpacklo_epi8(v, w) : _mm_unpackhi_epi8(v, w));
 }
-// p[i] += unit * the sum of pair i.
-FACET_INLINE void add_pair_sums(float* p, const I sums[2], F unit) {
-  const I first = _mm256_permute2x128_si256(sums[0], sums[1], 0x20),
-          last = _mm256_permute2x128_si256(sums[0], sums[1], 0x31);
-  store(p, mul_add(_mm256_cvtepi32_ps(first), unit, load(p)));
-  store(p + kLanes, mul_add(_mm256_cvtepi32_ps(last), unit, load(p + kLanes)));
+// Adds unit * the sums of those pairs to the values that they belong to, of kWords at p.
+template <int kHalf>
+FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
+  p += kHalf * kLanes;
+  store(p, mul_add(_mm256_cvtepi32_ps(sums), unit, load(p)));
 }
 
 constexpr int kFloatTokens = 3;  // 4 rows x 3 tokens: 12 sums, 3 tokens' loads and a row fill the 16 registers

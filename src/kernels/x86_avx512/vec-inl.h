@@ -139,19 +139,20 @@ FACET_INLINE I words_of_codes(const void* p) {
   return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
 FACET_INLINE I add_dot_words(I acc, I a, I b) { return _mm512_dpwssd_epi32(acc, a, b); }
-// Interleaved within 128 bits: out[0] has the pairs 0..7 and 16..23, out[1] the others.
-FACET_INLINE void pairs_of_codes(const void* a, const void* b, I out[2]) {
+// Interleaved within 128 bits: half 0 has the pairs 0..7 and 16..23.
+template <int kHalf>
+FACET_INLINE I pairs_of_codes(const void* a, const void* b) {
   const __m256i v = _mm256_loadu_si256(static_cast<const __m256i*>(a));
   const __m256i w = _mm256_loadu_si256(static_cast<const __m256i*>(b));
-  out[0] = _mm512_cvtepi8_epi16(_mm256_unpacklo_epi8(v, w));
-  out[1] = _mm512_cvtepi8_epi16(_mm256_unpackhi_epi8(v, w));
+  return _mm512_cvtepi8_epi16(kHalf == 0 ? _mm256_unpacklo_epi8(v, w) : _mm256_unpackhi_epi8(v, w));
 }
-FACET_INLINE void add_pair_sums(float* p, const I sums[2], F unit) {
-  const F a = _mm512_cvtepi32_ps(sums[0]), b = _mm512_cvtepi32_ps(sums[1]);
-  const __m256 eights[4] = {low_half(a), low_half(b), high_half(a), high_half(b)}, factor = low_half(unit);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i)
-    _mm256_storeu_ps(p + 8 * i, _mm256_fmadd_ps(eights[i], factor, _mm256_loadu_ps(p + 8 * i)));
+template <int kHalf>
+FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
+  const F v = _mm512_cvtepi32_ps(sums);
+  const __m256 eights[2] = {low_half(v), high_half(v)}, factor = low_half(unit);
+#pragma GCC unroll 2
+  for (int i = 0; i < 2; ++i, p += 16)
+    _mm256_storeu_ps(p + 8 * kHalf, _mm256_fmadd_ps(eights[i], factor, _mm256_loadu_ps(p + 8 * kHalf)));
 }
 
 // acc + the sums of four products of an unsigned and a signed byte, for vnni_dots-inl.h.
