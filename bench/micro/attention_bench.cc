@@ -28,7 +28,7 @@ constexpr Cache kCaches[] = {{"f32", kernels::CacheType::kF32},
                              {"bf16", kernels::CacheType::kBF16},
                              {"i8", kernels::CacheType::kI8},
                              {"q8", kernels::CacheType::kQ8}};
-constexpr int kRows = 8, kPositions = 128, kRun = 1024;
+constexpr int kRows = 8, kPositions = 128, kRun = 1024, kMostSize = 512;
 
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
@@ -56,8 +56,8 @@ void measure(const kernels::Table& table, const Cache& cache, int size, bool str
       std::memcpy(&values[p * stride], &values[(p - kRun) * stride], stride);
     }
   }
-  std::vector<float> q = normals(std::size_t{kRows} * size, rng), out(q.size());
-  for (float& x : q) x *= 0.1f;
+  alignas(64) float q[kRows * kMostSize], out[kRows * kMostSize];
+  for (int i = 0; i < kRows * size; ++i) q[i] = 0.1f * rng.normal();
   const float* queries[kRows];
   float* outs[kRows];
   for (int r = 0; r < kRows; ++r) {
@@ -72,7 +72,7 @@ void measure(const kernels::Table& table, const Cache& cache, int size, bool str
     float largest[kRows];
     double sums[kRows] = {}, part[3] = {};
     std::fill_n(largest, kRows, -std::numeric_limits<float>::infinity());
-    std::fill(out.begin(), out.end(), 0.0f);
+    std::fill_n(out, kRows * size, 0.0f);
     float scores[kRows * kPositions];
     auto before = Clock::now();
     auto lap = [&](int i) {
@@ -98,9 +98,9 @@ void measure(const kernels::Table& table, const Cache& cache, int size, bool str
     spent += all.back() * kRun;
   }
   std::uint64_t hash = 14695981039346656037u;  // FNV-1a over the bits
-  for (float v : out) {
+  for (int i = 0; i < kRows * size; ++i) {
     std::uint32_t u;
-    std::memcpy(&u, &v, 4);
+    std::memcpy(&u, &out[i], 4);
     hash = (hash ^ u) * 1099511628211u;
   }
   const double ns = median(all);
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
   for (const kernels::Table* table : kernels::runnable())
     for (const Cache& cache : kCaches)
       if ((isa.empty() || isa == table->name) && (only.empty() || only == cache.name))
-        for (int size : {256, 512})
+        for (int size : {256, kMostSize})
           for (bool streamed : {false, true}) measure(*table, cache, size, streamed);
   return 0;
 }

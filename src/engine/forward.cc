@@ -29,7 +29,7 @@ Forward::Forward(const Model& model, ThreadPool& pool, const kernels::Table& ker
   const std::size_t batch = options.max_batch;
   auto floats = [&](std::size_t n) {
     buffer_bytes_ += n * sizeof(float);
-    return std::make_unique_for_overwrite<float[]>(n);
+    return Floats(static_cast<float*>(::operator new[](n * sizeof(float), std::align_val_t(64))));
   };
   const int ple = c_.n_layers() * c_.ple_size;
   x_ = floats(batch * c_.hidden_size);

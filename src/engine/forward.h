@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -49,7 +50,11 @@ class Forward {
   std::uint64_t buffer_bytes() const { return buffer_bytes_ + projector_.buffer_bytes(); }
 
  private:
-  using Floats = std::unique_ptr<float[]>;
+  // From the beginning of a cache line, so that no vector of a head straddles two.
+  struct FreeFloats {
+    void operator()(float* p) const { ::operator delete[](p, std::align_val_t(64)); }
+  };
+  using Floats = std::unique_ptr<float[], FreeFloats>;
 
   // Rows [begin, end) of the batch are still being worked on; row t is position position_ + t.
   int n_rows() const { return end_ - begin_; }

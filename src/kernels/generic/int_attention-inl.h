@@ -8,11 +8,9 @@
 // Limit: decoding, memory; prompts, multiply-adds of 16-bit pairs.
 
 constexpr float kWordsMost = 32767.0f;
-constexpr int kWordRows = 8;                  // rows of queries at a time
-constexpr int kSums = kLanes == 16 ? 16 : 8;  // in registers
-constexpr int kMostWords = 512;               // of a query; longer ones take the float way
-constexpr int kRunPositions = 32;             // whose values stay in the first-level cache while strips of them pass
-constexpr int kMixPositions = 128;            // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
+constexpr int kMostWords = 512;     // of a query; longer ones take the float way
+constexpr int kRunPositions = 32;   // whose values stay in the first-level cache while strips of them pass
+constexpr int kMixPositions = 128;  // whose shares have one unit: 128 * 2^15 * 2^7 stays below 2^31
 
 // n floats as integers, 0 where there is no unit for them (nothing but zeros or next to them, infinity, NaN).  Returns
 // the unit, which carries the latter two on.
@@ -79,7 +77,7 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
       key[j] = reinterpret_cast<const std::int8_t*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
     for (std::ptrdiff_t line = 0; ask && line < 4 * stride_bytes; line += 64)
       __builtin_prefetch(keys + p * stride_bytes + kKeysAhead + line);
-    constexpr int kKeys = R > kSums / 2 ? 1 : 2;  // at a time
+    constexpr int kKeys = kBeside < R >> 2 ? 2 : kBeside<R>;  // at a time
     I sums[4][R];
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j += kKeys) word_dots<R, kKeys>(words, key + j, size, sums + j);
@@ -98,7 +96,7 @@ void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* c
   if (size > kMostWords)
     return scores_of<ElementI8, true>(scores, scores_stride, queries, n_rows, keys, stride_bytes, scale_k, n_positions,
                                       size);
-  for_row_blocks<kWordRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+  for_row_blocks<kQueryRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
     score_codes<decltype(rows)::kCount>(scores + r * scores_stride, scores_stride, queries + r, keys, stride_bytes,
                                         scale_k, n_positions, size, r == 0);
   });
@@ -106,8 +104,8 @@ void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* c
 
 // The shares of a block of positions in 16 bits, two and two.  Behind an odd last one a 0.
 struct Shares {
-  alignas(64) std::int32_t pairs[kMixPositions / 2][kWordRows][kLanes];
-  float units[kWordRows];
+  alignas(64) std::int32_t pairs[kMixPositions / 2][kQueryRows][kLanes];
+  float units[kQueryRows];
 };
 
 // Adds what R rows take of kWords values, from `at` of outs on, of each of n positions: of those of kHalf, or of both.
@@ -142,7 +140,7 @@ FACET_INLINE void mix_halves(float* const* outs, int at, const Shares& shares, i
 template <int R>
 FACET_INLINE void mix_words(float* const* outs, int at, const Shares& shares, int first, const char* values,
                             std::ptrdiff_t stride_bytes, int n) {
-  if constexpr (2 * R <= kSums) return mix_halves<R, 0, 1>(outs, at, shares, first, values, stride_bytes, n);
+  if constexpr (kBeside < R >> 1) return mix_halves<R, 0, 1>(outs, at, shares, first, values, stride_bytes, n);
   mix_halves<R, 0>(outs, at, shares, first, values, stride_bytes, n);
   mix_halves<R, 1>(outs, at, shares, first, values, stride_bytes, n);
 }
@@ -200,7 +198,7 @@ void mix_of_codes(float* const* outs, int n_rows, const float* probs, std::ptrdi
     const char* from = values + first * stride_bytes;
     float scales[kMixPositions];
     for (int p = 0; p < n; ++p) scales[p] = scale_v * own_scale(from + p * stride_bytes, size);
-    for_row_blocks<kWordRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
+    for_row_blocks<kQueryRows>(n_rows, [&](auto rows, int r) FACET_INLINE_LAMBDA {
       mix_codes<decltype(rows)::kCount>(outs + r, probs + r * probs_stride + first, probs_stride, from, stride_bytes,
                                         scales, n, size, r == 0);
     });
