@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "hash.h"
 #include "kernels/registry.h"
 
 namespace {
@@ -97,16 +98,11 @@ void measure(const kernels::Table& table, const Cache& cache, int size, bool str
     all.push_back((part[0] + part[1] + part[2]) / kRun);
     spent += all.back() * kRun;
   }
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a over the bits
-  for (int i = 0; i < kRows * size; ++i) {
-    std::uint32_t u;
-    std::memcpy(&u, &out[i], 4);
-    hash = (hash ^ u) * 1099511628211u;
-  }
   const double ns = median(all);
   std::printf("%s,%s,%s,%d,%.1f,%.1f,%.1f,%.1f,%.2f,%.2f,%016llx\n", table.name, cache.name,
               streamed ? "memory" : "cache", size, median(parts[0]), median(parts[1]), median(parts[2]), ns,
-              2.0 * stride / ns, 2.0 * kRows * size / ns, static_cast<unsigned long long>(hash));
+              2.0 * stride / ns, 2.0 * kRows * size / ns,
+              static_cast<unsigned long long>(hash({out, std::size_t(kRows) * size})));
   std::fflush(stdout);
 }
 

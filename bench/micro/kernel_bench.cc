@@ -15,6 +15,7 @@
 
 #include "base/half.h"
 #include "base/rng.h"
+#include "hash.h"
 #include "kernels/registry.h"
 #include "tensor/dtype.h"
 
@@ -63,16 +64,6 @@ std::vector<std::byte> random_matrix(DType type, int rows, int cols, Rng& rng) {
   for (std::size_t i = 2; type == DType::kQ4_K && i < bytes.size(); i += info(type).block_bytes)
     put(i, to_half(0.01f * rng.normal()));  // the minima's unit
   return bytes;
-}
-
-std::uint64_t hash(const std::vector<float>& values) {  // FNV-1a over the bits
-  std::uint64_t h = 14695981039346656037u;
-  for (float v : values) {
-    std::uint32_t u;
-    std::memcpy(&u, &v, 4);
-    h = (h ^ u) * 1099511628211u;
-  }
-  return h;
 }
 
 void measure(const kernels::Table& table, const Op& op, const std::string& shape, int m, int n, int k, bool streamed) {

@@ -18,7 +18,7 @@ FACET_INLINE int groups_of(int begin, int end) {
   return (end - begin + kRows - 1) / kRows;
 }
 // Within rows, how far ahead memory is asked for more.  From 256 to 384 bytes are as good; with 512 and more decoding
-// loses a tenth (bench/results/2026-11-27-zen3-2-cores.md).
+// loses up to a tenth (bench/results/2026-11-27-zen3-2-cores.md).
 constexpr int kAheadBytes = 320;
 FACET_INLINE void ask_ahead(const void* p) { __builtin_prefetch(static_cast<const char*>(p) + kAheadBytes); }
 // p[r]: row of.row + r * of.step of `row_size` elements, the last of them again where there are fewer than kRows.
