@@ -44,7 +44,7 @@ TEST_F(SafetensorsTest, BytesAreAsTheFormatSays) {
   std::string header =
       R"({"__metadata__":{"format":"pt"},"z\"":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
       R"("a":{"dtype":"U8","shape":[1,1],"data_offsets":[4,5]},"b":{"dtype":"U8","shape":[3],"data_offsets":[5,8]}})";
-  header.append((8 - header.size() % 8) % 8, ' ');
+  header.append(64 - (8 + header.size()) % 64, ' ');
   std::string length = "\0\0\0\0\0\0\0\0"s;
   length[0] = static_cast<char>(header.size());
   ASSERT_LT(header.size(), 256u);
@@ -53,6 +53,20 @@ TEST_F(SafetensorsTest, BytesAreAsTheFormatSays) {
   std::reverse(items.begin(), items.end());  // the order of calls does not matter
   ASSERT_TRUE(write_safetensors(path("b.safetensors"), items, {{"format", "pt"}}).ok());
   EXPECT_EQ(slurp(path("a.safetensors")), slurp(path("b.safetensors")));
+}
+
+TEST_F(SafetensorsTest, MatricesBeginAtCacheLines) {
+  const std::string odd(7, 'o'), line(64, 'l'), lines(192, 'm'), number(4, 'n');
+  const std::vector<SafetensorsItem> items = {{"a.scale", SafetensorsType::kF32, {}, bytes_of(number)},
+                                              {"b.codes", SafetensorsType::kU8, {3, 64}, bytes_of(lines)},
+                                              {"c.odd", SafetensorsType::kI8, {7}, bytes_of(odd)},
+                                              {"d.vector", SafetensorsType::kF32, {16}, bytes_of(line)}};
+  for (const char* note : {"", "a longer header", "one that is longer again, by more than a cache line of 64 bytes"}) {
+    ASSERT_TRUE(write_safetensors(path("a.safetensors"), items, {{"note", note}}).ok());
+    const std::string bytes = slurp(path("a.safetensors"));
+    EXPECT_EQ((bytes.size() - 64 - 192 - 4 - 7) % 64, 0u);  // where data begins
+    EXPECT_TRUE(bytes.ends_with(line + lines + number + odd));
+  }
 }
 
 TEST_F(SafetensorsTest, EveryTypeSurvivesARoundTrip) {
@@ -101,7 +115,7 @@ TEST_F(SafetensorsTest, EveryTypeSurvivesARoundTrip) {
 
 TEST_F(SafetensorsTest, EmptyFile) {
   ASSERT_TRUE(write_safetensors(path("a.safetensors"), {}).ok());
-  EXPECT_EQ(slurp(path("a.safetensors")), std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
+  EXPECT_EQ(slurp(path("a.safetensors")), std::string("\x38\0\0\0\0\0\0\0{}", 10) + std::string(54, ' '));
   auto file = read_safetensors(path("a.safetensors"));
   ASSERT_TRUE(file.ok());
   EXPECT_TRUE(file->tensors.empty());

@@ -15,6 +15,8 @@
 namespace facet {
 namespace {
 
+constexpr std::uint64_t kCacheLine = 64;  // bytes
+
 // As a JSON string; kInvalidArgument when it is not UTF-8.
 Status append_quoted(std::string& out, const std::string& text) {
   try {
@@ -50,10 +52,18 @@ Status SafetensorsWriter::lay_out(std::string& header) {
     return invalid_argument(fmt::format("{} tensors, at most {}", tensors_.size(), limits::kMaxTensors));
   if (metadata_.size() > limits::kMaxKeys)
     return invalid_argument(fmt::format("{} metadata keys, at most {}", metadata_.size(), limits::kMaxKeys));
-  std::sort(tensors_.begin(), tensors_.end(), [](const Announced& a, const Announced& b) {
-    return std::make_tuple(-element_bytes(a.type), std::string_view(a.name)) <
-           std::make_tuple(-element_bytes(b.type), std::string_view(b.name));
-  });
+  for (Announced& t : tensors_) {
+    const std::string prefix = "tensor '" + printable(t.name) + "'";
+    if (t.name.empty() || t.name == "__metadata__") return invalid_argument(prefix + " has a name that is not allowed");
+    Result<std::uint64_t> size = size_of(t.type, t.shape);
+    if (!size.ok()) return invalid_argument(prefix + " " + size.status().message());
+    t.size_bytes = *size;
+  }
+  auto place = [](const Announced& t) {
+    return std::make_tuple(t.size_bytes % kCacheLine != 0, -element_bytes(t.type), std::string_view(t.name));
+  };
+  std::sort(tensors_.begin(), tensors_.end(),
+            [&](const Announced& a, const Announced& b) { return place(a) < place(b); });
 
   header = "{";
   if (!metadata_.empty()) {
@@ -68,14 +78,9 @@ Status SafetensorsWriter::lay_out(std::string& header) {
     header += ',';
   }
   std::uint64_t offset = 0;
-  for (Announced& t : tensors_) {
-    std::string prefix = "tensor '" + printable(t.name) + "'";
-    if (t.name.empty() || t.name == "__metadata__") return invalid_argument(prefix + " has a name that is not allowed");
-    Result<std::uint64_t> size = size_of(t.type, t.shape);
-    if (!size.ok()) return invalid_argument(prefix + " " + size.status().message());
-    auto end = checked_add(offset, *size);
-    if (!end) return invalid_argument(prefix + " makes the file too large");
-    t.size_bytes = *size;
+  for (const Announced& t : tensors_) {
+    auto end = checked_add(offset, t.size_bytes);
+    if (!end) return invalid_argument("tensor '" + printable(t.name) + "' makes the file too large");
     FACET_TRY(append_quoted(header, t.name));
     header += fmt::format(R"(:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}},)", name_of(t.type),
                           fmt::join(t.shape, ","), offset, *end);
@@ -90,7 +95,8 @@ Status SafetensorsWriter::lay_out(std::string& header) {
     header.back() = '}';
   else
     header += '}';
-  header.append((8 - header.size() % 8) % 8, ' ');
+  const std::uint64_t begin = sizeof(std::uint64_t) + header.size();  // behind the header's own length
+  header.append((kCacheLine - begin % kCacheLine) % kCacheLine, ' ');
   if (header.size() > limits::kMaxJsonBytes)
     return invalid_argument(fmt::format("a header of {} bytes, at most {}", header.size(), limits::kMaxJsonBytes));
   return {};

@@ -22,8 +22,10 @@ namespace facet {
 //   for (const std::string& name : out.order()) FACET_TRY(out.write(bytes_of(name)));
 //   FACET_TRY(out.commit());                                           // the file appears at `path` only now
 //
-// Deterministic: the set of tensors decides the bytes, not the order of calls.  Data is laid out by falling element
-// size, then by name, and the header padded with spaces to a multiple of 8, so every tensor is aligned for its type.
+// Deterministic: the set of tensors decides the bytes, not the order of calls.  Data begins at a multiple of 64 bytes,
+// tensors of as many whole cache lines come first, and within these and the others it goes by falling element size,
+// then by name.  So every tensor is aligned for its type, and matrices are for vectors: rows that begin inside a cache
+// line cost a mapped model up to a sixth of its speed.
 class SafetensorsWriter {
  public:
   void set_metadata(std::string_view key, std::string_view value);
