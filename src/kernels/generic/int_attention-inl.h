@@ -104,7 +104,7 @@ void scores_of_codes(float* scores, std::ptrdiff_t scores_stride, const float* c
 
 // The shares of a block of positions in 16 bits, two and two.  Behind an odd last one a 0.
 struct Shares {
-  alignas(64) std::int32_t pairs[kMixPositions / 2][kQueryRows][kLanes];
+  std::int32_t pairs[kMixPositions / 2][kQueryRows];
   float units[kQueryRows];
 };
 
@@ -123,7 +123,7 @@ FACET_INLINE void mix_halves(float* const* outs, int at, const Shares& shares, i
     const I pairs[kHalves] = {pairs_of_codes<kHalf>(a, b)...};
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const I share = int_load((*shares_of)[r]);
+      const I share = int_set((*shares_of)[r]);
 #pragma GCC unroll 2
       for (int j = 0; j < kHalves; ++j) sums[j][r] = add_dot_words(sums[j][r], pairs[j], share);
     }
@@ -173,9 +173,7 @@ FACET_INLINE void mix_codes(float* const* outs, const float* probs, std::ptrdiff
     shares.units[r] = to_words(x, n, words);
     words[n] = 0;
     for (int p = 0; p < n; p += 2) {
-      std::int32_t pair;
-      __builtin_memcpy(&pair, words + p, sizeof pair);
-      int_store(shares.pairs[p / 2][r], int_set(pair));
+      __builtin_memcpy(&shares.pairs[p / 2][r], words + p, sizeof(std::int32_t));
     }
   }
   const int whole = size / kWords * kWords;

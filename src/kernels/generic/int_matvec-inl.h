@@ -120,6 +120,33 @@ struct BlockQ8_0 {
   }
 };
 
+// sums[t] += the products of block b of eight rows with block b of each of T tokens, x[t]; scale: the eight rows' own.
+template <typename Block, int T>
+FACET_INLINE void add_block(const typename Block::Type* const* rows, int b, __m256 scale, const Q8_0Block* const* x,
+                            const VecInputs* inputs, __m256* sums) {
+  __m256i dots[T];
+  Block::template sums<T>(rows, b, x, inputs, dots);
+#pragma GCC unroll 4
+  for (int t = 0; t < T; ++t)
+    sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t]), _mm256_mul_ps(scale, _mm256_set1_ps(inputs[t].scales[b])),
+                              sums[t]);
+}
+// The same for blocks b and b + 1, in this order.  x[t]: block b.  Targets have their own ways for formats.
+template <typename Block>
+struct TwoBlocks {
+  template <int T>
+  static FACET_INLINE void add(const typename Block::Type* const* rows, int b, const Q8_0Block* const* x,
+                               const VecInputs* inputs, __m256* sums) {
+    __m256 scales[2];
+    Block::scales(rows, b, scales);
+    const Q8_0Block* next[T];
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) next[t] = x[t] + 1;
+    add_block<Block, T>(rows, b, scales[0], x, inputs, sums);
+    add_block<Block, T>(rows, b + 1, scales[1], next, inputs, sums);
+  }
+};
+
 // Eight rows at a time, so that the sums across lanes and the scales of a block are vectors too.  T tokens; those of y
 // are y_stride apart.
 template <typename Block, int T>
@@ -141,16 +168,15 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
       __m256 sums[T];
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) sums[t] = first == 0 ? _mm256_setzero_ps() : load_results(y + t * y_stride, group);
-      auto add = [&](int b, __m256 scale) FACET_INLINE_LAMBDA {
+      auto with_inputs = [&](int b, const auto& add) FACET_INLINE_LAMBDA {
         const Q8_0Block* blocks[T];
-        __m256i dots[T];
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) blocks[t] = x + std::ptrdiff_t{t} * row_blocks + first + b;
-        Block::template sums<T>(rows, b, blocks, inputs, dots);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; ++t)
-          sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t]),
-                                    _mm256_mul_ps(scale, _mm256_set1_ps(inputs[t].scales[b])), sums[t]);
+        add(blocks);
+      };
+      auto add_two = [&](int b) FACET_INLINE_LAMBDA {
+        with_inputs(b, [&](const Q8_0Block* const* blocks)
+                           FACET_INLINE_LAMBDA { TwoBlocks<Block>::template add<T>(rows, b, blocks, inputs, sums); });
       };
       int b = 0;
       for (; b + 4 <= n_blocks; b += 4) {
@@ -159,21 +185,14 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
         if (kPairsPerLine == 1)
 #pragma GCC unroll 8
           for (const Type* row : rows) ask_ahead(row + b + 2);
-#pragma GCC unroll 2
-        for (int pair = 0; pair < 4; pair += 2) {
-          __m256 scales[2];
-          Block::scales(rows, b + pair, scales);
-          add(b + pair, scales[0]);
-          add(b + pair + 1, scales[1]);
-        }
+        add_two(b);
+        add_two(b + 2);
       }
-      for (; b + 2 <= n_blocks; b += 2) {
-        __m256 scales[2];
-        Block::scales(rows, b, scales);
-        add(b, scales[0]);
-        add(b + 1, scales[1]);
-      }
-      if (b < n_blocks) add(b, scales_of_8(rows, b));
+      for (; b + 2 <= n_blocks; b += 2) add_two(b);
+      if (b < n_blocks)
+        with_inputs(b, [&](const Q8_0Block* const* blocks) FACET_INLINE_LAMBDA {
+          add_block<Block, T>(rows, b, scales_of_8(rows, b), blocks, inputs, sums);
+        });
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) store_results(y + t * y_stride, sums[t], group);
     }
@@ -181,6 +200,10 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
   } while (first < row_blocks);
 }
 
+FACET_INLINE void ask_for_block(const Q6_KBlock* block) {
+#pragma GCC unroll 4
+  for (int line = 0; line < 4; ++line) ask_ahead(reinterpret_cast<const char*>(block) + 64 * line);
+}
 // The 16-bit scales of the sixteen groups of two blocks: words 2 g and 2 g + 1 of a group of 32 weights for each, in
 // halves of four groups.
 struct ScalesQ6_K {
@@ -204,8 +227,44 @@ FACET_INLINE ScalesQ6_K scales_of_2(const Q6_KBlock& a, const Q6_KBlock& b) {
       {_mm256_srai_epi16(_mm256_unpacklo_epi8(both, both), 8), _mm256_srai_epi16(_mm256_unpackhi_epi8(both, both), 8)}};
 }
 
-// Q6_K: as matvec_blocks, 32 weights of 8 rows at a time.  The sums of four products fit in 16 bits, with the offset
-// (4 * 63 * 128 < 2^15) and without; so two rows share a vector there, and a multiply-add both scales and adds them.
+// Adds the products of a Q6_K block of eight rows with those of T tokens, eight blocks at x[t], to sums[t].  32 weights
+// of the 8 rows at a time: the sums of four products fit in 16 bits, with the offset (4 * 63 * 128 < 2^15) and without;
+// so two rows share a vector there, and a multiply-add both scales and adds them.  AVX-512 has its own way.
+template <int T, int kRegisterLanes = kLanes>
+struct BlockQ6_K {
+  static FACET_INLINE void add(const Q6_KBlock* const* blocks, const Q8_0Block* const* x, __m256* sums) {
+    const __m256 scales = scales_of_8(blocks, 0);
+    ScalesQ6_K groups[4];
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; ++p) groups[p] = scales_of_2(*blocks[2 * p], *blocks[2 * p + 1]);
+#pragma GCC unroll 8
+    for (int g = 0; g < 8; ++g) {
+      ask_for_block(blocks[g]);
+      __m256i codes[T], offsets[T], dots[T][4];
+#pragma GCC unroll 4
+      for (int t = 0; t < T; ++t) {
+        codes[t] = load_32(x[t][g].codes);
+        const __m256i offset_dots = dot_small(_mm256_set1_epi8(32), codes[t]);
+        offsets[t] = _mm256_packs_epi32(offset_dots, offset_dots);
+      }
+#pragma GCC unroll 4
+      for (int p = 0; p < 4; ++p) {
+        const __m256i one = unpack_q6_k(*blocks[2 * p], g), other = unpack_q6_k(*blocks[2 * p + 1], g);
+        const __m256i scale = groups[p].group(g);
+#pragma GCC unroll 4
+        for (int t = 0; t < T; ++t) {
+          const __m256i fours = _mm256_packs_epi32(dot_small(one, codes[t]), dot_small(other, codes[t]));
+          dots[t][p] = _mm256_madd_epi16(_mm256_sub_epi16(fours, offsets[t]), scale);
+        }
+      }
+#pragma GCC unroll 4
+      for (int t = 0; t < T; ++t)
+        sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(pair_sums_of_8(dots[t])),
+                                  _mm256_mul_ps(scales, _mm256_set1_ps(half_to_float(x[t][g].scale))), sums[t]);
+    }
+  }
+};
+
 template <int T>
 void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end,
                  int k) {
@@ -218,38 +277,10 @@ void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) sums[t] = _mm256_setzero_ps();
     for (int b = 0; b < n_blocks; ++b) {
-      const __m256 scales = scales_of_8(blocks, 0);
-      ScalesQ6_K groups[4];
+      const Q8_0Block* inputs[T];
 #pragma GCC unroll 4
-      for (int p = 0; p < 4; ++p) groups[p] = scales_of_2(*blocks[2 * p], *blocks[2 * p + 1]);
-#pragma GCC unroll 8
-      for (int g = 0; g < 8; ++g) {
-#pragma GCC unroll 4
-        for (int line = 0; line < 4; ++line) ask_ahead(reinterpret_cast<const char*>(blocks[g]) + 64 * line);
-        __m256i codes[T], offsets[T], dots[T][4];
-#pragma GCC unroll 4
-        for (int t = 0; t < T; ++t) {
-          codes[t] = load_32(x[std::ptrdiff_t{t} * (k / 32) + 8 * b + g].codes);
-          const __m256i offset_dots = dot_small(_mm256_set1_epi8(32), codes[t]);
-          offsets[t] = _mm256_packs_epi32(offset_dots, offset_dots);
-        }
-#pragma GCC unroll 4
-        for (int p = 0; p < 4; ++p) {
-          const __m256i one = unpack_q6_k(*blocks[2 * p], g), other = unpack_q6_k(*blocks[2 * p + 1], g);
-          const __m256i scale = groups[p].group(g);
-#pragma GCC unroll 4
-          for (int t = 0; t < T; ++t) {
-            const __m256i fours = _mm256_packs_epi32(dot_small(one, codes[t]), dot_small(other, codes[t]));
-            dots[t][p] = _mm256_madd_epi16(_mm256_sub_epi16(fours, offsets[t]), scale);
-          }
-        }
-#pragma GCC unroll 4
-        for (int t = 0; t < T; ++t) {
-          const float x_scale = half_to_float(x[std::ptrdiff_t{t} * (k / 32) + 8 * b + g].scale);
-          sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(pair_sums_of_8(dots[t])),
-                                    _mm256_mul_ps(scales, _mm256_set1_ps(x_scale)), sums[t]);
-        }
-      }
+      for (int t = 0; t < T; ++t) inputs[t] = x + std::ptrdiff_t{t} * (k / 32) + 8 * b;
+      BlockQ6_K<T>::add(blocks, inputs, sums);
       for (const Q6_KBlock*& block : blocks) ++block;
     }
 #pragma GCC unroll 4

@@ -7,6 +7,17 @@
 
 #include "kernels/table.h"
 
+// acc + what the instruction makes of a and b: left to itself g++ 12 copies the sum first.
+#if defined(FACET_SIMDE)
+#define FACET_ADD_IN_PLACE(instruction, intrinsic, acc, a, b) intrinsic(acc, a, b)
+#else
+#define FACET_ADD_IN_PLACE(instruction, intrinsic, acc, a, b)     \
+  ({                                                              \
+    asm(#instruction " %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b)); \
+    acc;                                                          \
+  })
+#endif
+
 #define FACET_INLINE inline __attribute__((always_inline))
 #define FACET_NOINLINE __attribute__((noinline))  // compiled once, not once per weight type
 // What was stored is loaded again: keeps g++ from giving its registers to sums that are needed once per block.
@@ -34,6 +45,7 @@ namespace {
 #include "kernels/generic/digits-inl.h"
 #include "kernels/generic/int_tile-inl.h"
 #include "kernels/generic/int_matvec-inl.h"
+#include "kernels/x86_avx512/eight_rows-inl.h"
 #include "kernels/generic/int_matmul-inl.h"
 // clang-format on
 

@@ -22,6 +22,7 @@ union Wide {
   __m256d pd_half[2];
   float f32[16];
   std::int32_t i32[16];
+  std::int16_t i16[32];
 };
 union Half256 {
   __m256i v;
@@ -39,6 +40,11 @@ inline void mask_storeu_ps(void* p, simde__mmask16 mask, simde__m512 v) {
   for (int i = 0; i < 16; ++i)
     if (mask >> i & 1) static_cast<float*>(p)[i] = r.f32[i];
 }
+inline simde__m512i maskz_loadu_epi16(simde__mmask32 mask, const void* p) {
+  Wide r;
+  for (int i = 0; i < 32; ++i) r.i16[i] = mask >> i & 1 ? static_cast<const std::int16_t*>(p)[i] : std::int16_t{0};
+  return r.si;
+}
 inline simde__m512 cvtepi32_ps(simde__m512i v) {
   Wide r{.si = v};
   for (int i = 0; i < 2; ++i) r.ps_half[i] = _mm256_cvtepi32_ps(r.si_half[i]);
@@ -52,6 +58,12 @@ inline simde__m512i cvtps_epi32(simde__m512 v) {
 inline simde__m512i srai_epi32(simde__m512i v, int n) {
   Wide r{.si = v};
   for (int i = 0; i < 2; ++i) r.si_half[i] = _mm256_srai_epi32(r.si_half[i], n);
+  return r.si;
+}
+inline simde__m512i madd_epi16(simde__m512i a, simde__m512i b) {
+  const Wide v{.si = a}, w{.si = b};
+  Wide r;
+  for (int i = 0; i < 2; ++i) r.si_half[i] = _mm256_madd_epi16(v.si_half[i], w.si_half[i]);
   return r.si;
 }
 inline simde__m512d cvtps_pd(__m256 v) {
@@ -99,11 +111,14 @@ __m256 extractf32x8_ps(simde__m512 v) {
 }  // namespace facet::kernels::emulated
 
 #define _mm512_maskz_loadu_ps(mask, p) ::facet::kernels::emulated::maskz_loadu_ps(mask, p)
+#define _mm512_maskz_loadu_epi16(mask, p) ::facet::kernels::emulated::maskz_loadu_epi16(mask, p)
 #define _mm512_mask_storeu_ps(p, mask, v) ::facet::kernels::emulated::mask_storeu_ps(p, mask, v)
 #define _mm512_cvtepi32_ps(v) ::facet::kernels::emulated::cvtepi32_ps(v)
 #define _mm512_cvtps_epi32(v) ::facet::kernels::emulated::cvtps_epi32(v)
 #undef _mm512_srai_epi32
 #define _mm512_srai_epi32(v, n) ::facet::kernels::emulated::srai_epi32(v, n)
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16(a, b) ::facet::kernels::emulated::madd_epi16(a, b)
 #define _mm512_cvtps_pd(v) ::facet::kernels::emulated::cvtps_pd(v)
 #define _mm512_cvtepi8_epi32(v) ::facet::kernels::emulated::cvtepi8_epi32(v)
 #define _mm512_cvtepu16_epi32(v) ::facet::kernels::emulated::cvtepu16_epi32(v)

@@ -138,7 +138,7 @@ constexpr int kWords = kBytes / 2;
 FACET_INLINE I words_of_codes(const void* p) {
   return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
-FACET_INLINE I add_dot_words(I acc, I a, I b) { return _mm512_dpwssd_epi32(acc, a, b); }
+FACET_INLINE I add_dot_words(I acc, I a, I b) { return FACET_ADD_IN_PLACE(vpdpwssd, _mm512_dpwssd_epi32, acc, a, b); }
 // Interleaved within 128 bits: half 0 has the pairs 0..7 and 16..23.
 template <int kHalf>
 FACET_INLINE I pairs_of_codes(const void* a, const void* b) {
@@ -156,8 +156,10 @@ FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
 }
 
 // acc + the sums of four products of an unsigned and a signed byte, for vnni_dots-inl.h.
-FACET_INLINE I add_fours(I acc, I u, I s) { return _mm512_dpbusd_epi32(acc, u, s); }
-FACET_INLINE __m256i add_fours(__m256i acc, __m256i u, __m256i s) { return _mm256_dpbusd_epi32(acc, u, s); }
+FACET_INLINE I add_fours(I acc, I u, I s) { return FACET_ADD_IN_PLACE(vpdpbusd, _mm512_dpbusd_epi32, acc, u, s); }
+FACET_INLINE __m256i add_fours(__m256i acc, __m256i u, __m256i s) {
+  return FACET_ADD_IN_PLACE(vpdpbusd, _mm256_dpbusd_epi32, acc, u, s);
+}
 FACET_INLINE I bytes_xor(I a, int mask) { return _mm512_xor_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
 
 constexpr int kFloatTokens = 6;  // 4 rows x 6 tokens: 24 sums, 6 tokens' loads and a row in 32 registers
