@@ -115,6 +115,11 @@ struct Table {
   void (*store_cache)(void* slot, const float* x, CacheType type, float scale, int n) noexcept;
 };
 
+// How this CPU reads fastest the eight rows of Q4_0 or Q6_K that are multiplied at once; results do not depend on it.
+// true: neighbours, the next eight being asked for in the order of memory meanwhile; false: rows far apart, each a long
+// stream.  detect.cc sets it before main(); tests may change it.
+extern bool reads_neighbours;
+
 extern const Table kRef;
 #if defined(FACET_HAVE_X86)
 extern const Table kAvx2;

@@ -54,6 +54,7 @@ FACET_INLINE __m256 scales_of_8(const Type* const* rows, int b) {
 struct BlockQ4_0 {
   using Type = Q4_0Block;
   static constexpr int kOffset = 8;
+  static constexpr bool kMayBeNeighbours = true;
   // Rows r and r + 4 share a vector, so that their 16 bytes of codes are cut into nibbles together.  In 16 bits sums of
   // up to 16 products of codes 0..15 fit (30720 < 2^15), so packing halves the work of adding across lanes.
   template <int T>
@@ -101,6 +102,7 @@ struct BlockQ4_0 {
 struct BlockQ8_0 {
   using Type = Q8_0Block;
   static constexpr int kOffset = 0;
+  static constexpr bool kMayBeNeighbours = false;  // no faster
   template <int T>
   static FACET_INLINE void sums(const Type* const* rows, int b, const Q8_0Block* const* x, const VecInputs*,
                                 __m256i* out) {
@@ -149,9 +151,9 @@ struct TwoBlocks {
 
 // Eight rows at a time, so that the sums across lanes and the scales of a block are vectors too.  T tokens; those of y
 // are y_stride apart.
-template <typename Block, int T>
-void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int row_begin,
-                   int row_end, int k) {
+template <typename Block, int T, bool kNeighbours>
+void matvec_blocks_of(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w,
+                      int row_begin, int row_end, int k) {
   using Type = typename Block::Type;
   constexpr int kPairsPerLine = sizeof(Type) < 32 ? 2 : 1;  // pairs of blocks to a cache line
   VecInputs inputs[T];
@@ -162,7 +164,7 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
     for (int t = 0; t < T; ++t)
       set_vec_inputs<Block::kOffset>(x + std::ptrdiff_t{t} * row_blocks + first, n_blocks, &inputs[t]);
     for (int i = 0; i < groups_of<8>(row_begin, row_end); ++i) {
-      const SideBySide group = side_by_side<8>(i, row_begin, row_end);
+      const SideBySide group = side_by_side<8, kNeighbours>(i, row_begin, row_end);
       const Type* rows[8];
       set_rows<8>(w + first, row_blocks, group, rows);
       __m256 sums[T];
@@ -178,16 +180,23 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
         with_inputs(b, [&](const Q8_0Block* const* blocks)
                            FACET_INLINE_LAMBDA { TwoBlocks<Block>::template add<T>(rows, b, blocks, inputs, sums); });
       };
+      // Before pair 0 and 1 of the blocks from b on.
+      auto ask = [&](int b, int pair) FACET_INLINE_LAMBDA {
+        if constexpr (kNeighbours) {
+          const char* next = reinterpret_cast<const char*>(rows[0]) + (row_blocks + b) * 8 * sizeof(Type);
+          ask_for_piece<4 * 8 * sizeof(Type), 2>(next, pair);
+        } else if (pair == 0 || kPairsPerLine == 1) {
+#pragma GCC unroll 8
+          for (const Type* row : rows) ask_ahead(row + b + 2 * pair);
+        }
+      };
       int b = 0;
-      for (; b + 4 <= n_blocks; b += 4) {
-#pragma GCC unroll 8
-        for (const Type* row : rows) ask_ahead(row + b);
-        if (kPairsPerLine == 1)
-#pragma GCC unroll 8
-          for (const Type* row : rows) ask_ahead(row + b + 2);
-        add_two(b);
-        add_two(b + 2);
-      }
+      for (; b + 4 <= n_blocks; b += 4)
+#pragma GCC unroll 2
+        for (int pair = 0; pair < 2; ++pair) {
+          ask(b, pair);
+          add_two(b + 2 * pair);
+        }
       for (; b + 2 <= n_blocks; b += 2) add_two(b);
       if (b < n_blocks)
         with_inputs(b, [&](const Q8_0Block* const* blocks) FACET_INLINE_LAMBDA {
@@ -198,6 +207,14 @@ void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const 
     }
     first += n_blocks;
   } while (first < row_blocks);
+}
+template <typename Block, int T>
+void matvec_blocks(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const typename Block::Type* w, int row_begin,
+                   int row_end, int k) {
+  // Of longer rows a part is read at a time, which is not in the order of memory.
+  if (Block::kMayBeNeighbours && reads_neighbours && k / 32 <= kVecBlocks)
+    return matvec_blocks_of<Block, T, Block::kMayBeNeighbours>(y, y_stride, x, w, row_begin, row_end, k);
+  matvec_blocks_of<Block, T, false>(y, y_stride, x, w, row_begin, row_end, k);
 }
 
 FACET_INLINE void ask_for_block(const Q6_KBlock* block) {
@@ -227,19 +244,22 @@ FACET_INLINE ScalesQ6_K scales_of_2(const Q6_KBlock& a, const Q6_KBlock& b) {
       {_mm256_srai_epi16(_mm256_unpacklo_epi8(both, both), 8), _mm256_srai_epi16(_mm256_unpackhi_epi8(both, both), 8)}};
 }
 
-// Adds the products of a Q6_K block of eight rows with those of T tokens, eight blocks at x[t], to sums[t].  32 weights
-// of the 8 rows at a time: the sums of four products fit in 16 bits, with the offset (4 * 63 * 128 < 2^15) and without;
-// so two rows share a vector there, and a multiply-add both scales and adds them.  AVX-512 has its own way.
+// Adds the products of a Q6_K block of eight rows with those of T tokens, eight blocks at x[t], to sums[t].  ask(g):
+// for an eighth of the memory that comes next.  32 weights of the 8 rows at a time: the sums of four products fit in 16
+// bits, with the offset (4 * 63 * 128 < 2^15) and without; so two rows share a vector there, and a multiply-add both
+// scales and adds them.  AVX-512 has its own way.
 template <int T, int kRegisterLanes = kLanes>
 struct BlockQ6_K {
-  static FACET_INLINE void add(const Q6_KBlock* const* blocks, const Q8_0Block* const* x, __m256* sums) {
+  template <typename Ask>
+  static FACET_INLINE void add(const Q6_KBlock* const* blocks, const Q8_0Block* const* x, __m256* sums,
+                               const Ask& ask) {
     const __m256 scales = scales_of_8(blocks, 0);
     ScalesQ6_K groups[4];
 #pragma GCC unroll 4
     for (int p = 0; p < 4; ++p) groups[p] = scales_of_2(*blocks[2 * p], *blocks[2 * p + 1]);
 #pragma GCC unroll 8
     for (int g = 0; g < 8; ++g) {
-      ask_for_block(blocks[g]);
+      ask(g);
       __m256i codes[T], offsets[T], dots[T][4];
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {
@@ -265,14 +285,15 @@ struct BlockQ6_K {
   }
 };
 
-template <int T>
-void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end,
-                 int k) {
+template <int T, bool kNeighbours>
+void matvec_q6_k_of(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6_KBlock* w, int row_begin,
+                    int row_end, int k) {
   const int n_blocks = k / Q6_KBlock::kWeights;
   for (int i = 0; i < groups_of<8>(row_begin, row_end); ++i) {
-    const SideBySide group = side_by_side<8>(i, row_begin, row_end);
+    const SideBySide group = side_by_side<8, kNeighbours>(i, row_begin, row_end);
     const Q6_KBlock* blocks[8];
     set_rows<8>(w, n_blocks, group, blocks);
+    [[maybe_unused]] const char* const begin = reinterpret_cast<const char*>(blocks[0]);
     __m256 sums[T];
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) sums[t] = _mm256_setzero_ps();
@@ -280,12 +301,23 @@ void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6
       const Q8_0Block* inputs[T];
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) inputs[t] = x + std::ptrdiff_t{t} * (k / 32) + 8 * b;
-      BlockQ6_K<T>::add(blocks, inputs, sums);
+      constexpr int kBytes = 8 * sizeof(Q6_KBlock);
+      if constexpr (kNeighbours) ask_slowly_for<kBytes>(begin + (std::ptrdiff_t{n_blocks} + b) * kBytes);
+      auto ask = [&]([[maybe_unused]] int g) FACET_INLINE_LAMBDA {
+        if constexpr (!kNeighbours) ask_for_block(blocks[g]);
+      };
+      BlockQ6_K<T>::add(blocks, inputs, sums, ask);
       for (const Q6_KBlock*& block : blocks) ++block;
     }
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) store_results(y + t * y_stride, sums[t], group);
   }
+}
+template <int T>
+void matvec_q6_k(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, const Q6_KBlock* w, int row_begin, int row_end,
+                 int k) {
+  if (reads_neighbours) return matvec_q6_k_of<T, true>(y, y_stride, x, w, row_begin, row_end, k);
+  matvec_q6_k_of<T, false>(y, y_stride, x, w, row_begin, row_end, k);
 }
 
 // Q4_K: as matvec_blocks, 32 weights of 8 rows at a time.  What concerns x alone is made once for all rows.

@@ -104,15 +104,17 @@ struct BlockQ6_K<T, 16> {
     const I even = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), odd = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
     return int_add(_mm512_permutex2var_epi64(rows[0], even, rows[1]), _mm512_permutex2var_epi64(rows[0], odd, rows[1]));
   }
-  static FACET_INLINE void add(const Q6_KBlock* const* blocks, const Q8_0Block* const* x, __m256* sums) {
+  template <typename Ask>
+  static FACET_INLINE void add(const Q6_KBlock* const* blocks, const Q8_0Block* const* x, __m256* sums,
+                               const Ask& ask) {
     const __m256 scales = scales_of_8(blocks, 0);
     I groups[4];
 #pragma GCC unroll 4
     for (int p = 0; p < 4; ++p) groups[p] = scales_of_2(*blocks[2 * p], *blocks[2 * p + 1]);
     auto add_chunk = [&]<int kChunk>() FACET_INLINE_LAMBDA {
       static constexpr WordsFrom kScales = words_of(kChunk);
-      ask_for_block(blocks[2 * kChunk]);
-      ask_for_block(blocks[2 * kChunk + 1]);
+      ask(2 * kChunk);
+      ask(2 * kChunk + 1);
       I codes[T], begin[T], dots[T][4];
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {
