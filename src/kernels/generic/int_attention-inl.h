@@ -77,16 +77,24 @@ FACET_INLINE void score_codes(float* scores, std::ptrdiff_t scores_stride, const
       key[j] = reinterpret_cast<const std::int8_t*>(keys + (p + (j < n ? j : n - 1)) * stride_bytes);
     for (std::ptrdiff_t line = 0; ask && line < 4 * stride_bytes; line += 64)
       __builtin_prefetch(keys + p * stride_bytes + kKeysAhead + line);
-    constexpr int kKeys = kBeside < R >> 2 ? 2 : kBeside<R>;  // at a time
-    I sums[4][R];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j += kKeys) word_dots<R, kKeys>(words, key + j, size, sums + j);
+    constexpr int kKeys = kBeside < R >> 2 ? 2 : kBeside<R>, kAtOnce = kKeys < 2 ? 2 : kKeys;
+    I pairs[2][R];  // of two keys each
+#pragma GCC unroll 2
+    for (int first = 0; first < 4; first += kAtOnce) {
+      I sums[kAtOnce][R];
+#pragma GCC unroll 2
+      for (int j = 0; j < kAtOnce; j += kKeys) word_dots<R, kKeys>(words, key + first + j, size, sums + j);
+#pragma GCC unroll 2
+      for (int j = 0; j < kAtOnce; j += 2)
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) pairs[(first + j) / 2][r] = halves_of_2(sums[j][r], sums[j + 1][r]);
+    }
     const Four scale = mul(four(scale_k), four(own_scale(key[0], size), own_scale(key[1], size),
                                                own_scale(key[2], size), own_scale(key[3], size)));
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const F all[4] = {to_float(sums[0][r]), to_float(sums[1][r]), to_float(sums[2][r]), to_float(sums[3][r])};
-      store_first_4(scores + r * scores_stride + p, mul(sums_of_4(all), mul(scale, four(units[r]))), n);
+      const Four dots = _mm_cvtepi32_ps(sums_of_halves(pairs[0][r], pairs[1][r]));
+      store_first_4(scores + r * scores_stride + p, mul(dots, mul(scale, four(units[r]))), n);
     }
   }
 }
@@ -133,8 +141,12 @@ FACET_INLINE void mix_halves(float* const* outs, int at, const Shares& shares, i
     add(values, values + stride_bytes);
   if (n % 2 == 1) add(values, values);
   for (int r = 0; r < R; ++r) {
-    int j = 0;
-    (add_pair_sums<kHalf>(outs[r] + at, sums[j++][r], set(shares.units[r])), ...);
+    const F unit = set(shares.units[r]);
+    if constexpr (kHalves == 2) {
+      add_sums_of_pairs(outs[r] + at, sums[0][r], sums[1][r], unit);
+    } else {
+      (add_pair_sums<kHalf>(outs[r] + at, sums[0][r], unit), ...);
+    }
   }
 }
 template <int R>

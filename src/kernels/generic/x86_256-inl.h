@@ -14,11 +14,17 @@ FACET_INLINE __m128 sums_of_4_ymm(__m256 v0, __m256 v1, __m256 v2, __m256 v3) {
   const __m256 c = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));  // 0123: four terms
   return _mm_add_ps(_mm256_castps256_ps128(c), _mm256_extractf128_ps(c, 1));
 }
+// 128 bits by 128 bits: of a and b in turn, elements 0 + 2 and 1 + 3.
+FACET_INLINE __m256i halves_of_2(__m256i a, __m256i b) {
+  return _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+}
+// Lane j: the sum of v_j's lanes, where ab = halves_of_2(v_0, v_1), cd = halves_of_2(v_2, v_3).
+FACET_INLINE __m128i sums_of_halves(__m256i ab, __m256i cd) {
+  const __m256i sums = _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+  return _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+}
 FACET_INLINE __m128i int_sums_of_4_ymm(__m256i v0, __m256i v1, __m256i v2, __m256i v3) {
-  const __m256i a = _mm256_add_epi32(_mm256_unpacklo_epi32(v0, v1), _mm256_unpackhi_epi32(v0, v1));
-  const __m256i b = _mm256_add_epi32(_mm256_unpacklo_epi32(v2, v3), _mm256_unpackhi_epi32(v2, v3));
-  const __m256i c = _mm256_add_epi32(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
-  return _mm_add_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
+  return sums_of_halves(halves_of_2(v0, v1), halves_of_2(v2, v3));
 }
 // Lane j: the sum of v[j]'s lanes.
 FACET_INLINE __m256i int_sums_of_8(const __m256i v[8]) {

@@ -164,5 +164,9 @@ FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
   p += kHalf * kLanes;
   store(p, mul_add(_mm256_cvtepi32_ps(sums), unit, load(p)));
 }
+FACET_INLINE void add_sums_of_pairs(float* p, I half_0, I half_1, F unit) {
+  add_pair_sums<0>(p, half_0, unit);
+  add_pair_sums<1>(p, half_1, unit);
+}
 
 constexpr int kFloatTokens = 3;  // 4 rows x 3 tokens: 12 sums, 3 tokens' loads and a row fill the 16 registers

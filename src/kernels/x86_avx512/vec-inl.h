@@ -134,6 +134,14 @@ FACET_INLINE __m128i int_sums_of_4(const I v[4]) {
   return int_sums_of_4_ymm(h[0], h[1], h[2], h[3]);
 }
 
+// As on 256 bits.
+FACET_INLINE I halves_of_2(I a, I b) { return int_add(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b)); }
+FACET_INLINE __m128i sums_of_halves(I ab, I cd) {
+  const I sums = int_add(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i h = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+}
+
 constexpr int kWords = kBytes / 2;
 FACET_INLINE I words_of_codes(const void* p) {
   return _mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
@@ -153,6 +161,13 @@ FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
 #pragma GCC unroll 2
   for (int i = 0; i < 2; ++i, p += 16)
     _mm256_storeu_ps(p + 8 * kHalf, _mm256_fmadd_ps(eights[i], factor, _mm256_loadu_ps(p + 8 * kHalf)));
+}
+
+FACET_INLINE void add_sums_of_pairs(float* p, I half_0, I half_1, F unit) {
+  const I first = _mm512_inserti64x4(half_0, _mm512_castsi512_si256(half_1), 1);
+  const I second = _mm512_permutex2var_epi64(half_0, _mm512_setr_epi64(4, 5, 6, 7, 12, 13, 14, 15), half_1);
+  store(p, mul_add(to_float(first), unit, load(p)));
+  store(p + kLanes, mul_add(to_float(second), unit, load(p + kLanes)));
 }
 
 // acc + the sums of four products of an unsigned and a signed byte, for vnni_dots-inl.h.
