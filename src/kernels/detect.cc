@@ -34,7 +34,7 @@ bool all(std::uint64_t word, std::initializer_list<int> bits) {
   return true;
 }
 
-// Zen 5 (family 0x1a): 1.0 to 1.24 times the speed of rows far apart; on Zen 3 and a Xeon with AMX 0.65 to 1.1
+// Zen 5 (all of family 0x1a): 1.0 to 1.24 times the speed of rows far apart; on Zen 3 and a Xeon with AMX 0.65 to 1.1
 // (bench/results/2026-11-27-zen5-2-cores.md, -zen3-2-cores.md).
 bool is_zen5() {
   const CpuidLeaf vendor = cpuid(0), one = cpuid(1);

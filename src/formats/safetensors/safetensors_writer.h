@@ -24,8 +24,8 @@ namespace facet {
 //
 // Deterministic: the set of tensors decides the bytes, not the order of calls.  Data begins at a multiple of 64 bytes,
 // tensors of as many whole cache lines come first, and within these and the others it goes by falling element size,
-// then by name.  So every tensor is aligned for its type, and matrices are for vectors: rows that begin inside a cache
-// line cost a mapped model up to a sixth of its speed.
+// then by name.  So every tensor is aligned for its type, and matrices begin at cache lines, as the kernels that read
+// them mapped like best.
 class SafetensorsWriter {
  public:
   void set_metadata(std::string_view key, std::string_view value);

@@ -141,20 +141,20 @@ FACET_INLINE void mix_halves(float* const* outs, int at, const Shares& shares, i
     add(values, values + stride_bytes);
   if (n % 2 == 1) add(values, values);
   for (int r = 0; r < R; ++r) {
-    const F unit = set(shares.units[r]);
-    if constexpr (kHalves == 2) {
-      add_sums_of_pairs(outs[r] + at, sums[0][r], sums[1][r], unit);
-    } else {
-      (add_pair_sums<kHalf>(outs[r] + at, sums[0][r], unit), ...);
-    }
+    I of_row[kHalves];
+    for (int j = 0; j < kHalves; ++j) of_row[j] = sums[j][r];
+    add_pair_sums<kHalf...>(outs[r] + at, of_row, set(shares.units[r]));
   }
 }
 template <int R>
 FACET_INLINE void mix_words(float* const* outs, int at, const Shares& shares, int first, const char* values,
                             std::ptrdiff_t stride_bytes, int n) {
-  if constexpr (kBeside < R >> 1) return mix_halves<R, 0, 1>(outs, at, shares, first, values, stride_bytes, n);
-  mix_halves<R, 0>(outs, at, shares, first, values, stride_bytes, n);
-  mix_halves<R, 1>(outs, at, shares, first, values, stride_bytes, n);
+  if constexpr (kBeside < R >> 1) {
+    mix_halves<R, 0, 1>(outs, at, shares, first, values, stride_bytes, n);
+  } else {
+    mix_halves<R, 0>(outs, at, shares, first, values, stride_bytes, n);
+    mix_halves<R, 1>(outs, at, shares, first, values, stride_bytes, n);
+  }
 }
 
 // The same for fewer than kWords values: by way of buffers.

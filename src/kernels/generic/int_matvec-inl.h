@@ -86,17 +86,23 @@ struct BlockQ4_0 {
       out[t] = _mm256_sub_epi32(_mm256_madd_epi16(_mm256_packs_epi32(rows_01[t], rows_23[t]), ones),
                                 _mm256_set1_epi32(inputs[t].offsets[b]));
   }
-  // One load of a row covers both scales: at byte 0, and at byte 18, in the upper half.
   static FACET_INLINE void scales(const Type* const* rows, int b, __m256* out) {
+    const __m256i both = scales_of_two(
+        [&](int r) FACET_INLINE_LAMBDA { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows[r] + b)); });
+    out[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(both));
+    out[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(both, 1));
+  }
+  // The scales of one block of eight rows, then of the next one.  begin(r): the first 32 bytes of the former, which
+  // cover both scales of row r: at byte 0, and at byte 18, in the upper half.
+  template <typename Begin>
+  static FACET_INLINE __m256i scales_of_two(const Begin& begin) {
     __m256i pairs[4];
 #pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r)
-      pairs[r] = _mm256_unpacklo_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows[2 * r] + b)),
-                                       _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows[2 * r + 1] + b)));
+    for (int r = 0; r < 4; ++r) pairs[r] = _mm256_unpacklo_epi16(begin(2 * r), begin(2 * r + 1));
     const __m256i rows_0123 = _mm256_unpacklo_epi32(pairs[0], pairs[1]);
     const __m256i rows_4567 = _mm256_unpacklo_epi32(pairs[2], pairs[3]);
-    out[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(_mm256_unpacklo_epi64(rows_0123, rows_4567)));
-    out[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(_mm256_unpackhi_epi64(rows_0123, rows_4567), 1));
+    return _mm256_blend_epi32(_mm256_unpacklo_epi64(rows_0123, rows_4567), _mm256_unpackhi_epi64(rows_0123, rows_4567),
+                              0xf0);
   }
 };
 struct BlockQ8_0 {
@@ -170,15 +176,14 @@ void matvec_blocks_of(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, con
       __m256 sums[T];
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) sums[t] = first == 0 ? _mm256_setzero_ps() : load_results(y + t * y_stride, group);
-      auto with_inputs = [&](int b, const auto& add) FACET_INLINE_LAMBDA {
-        const Q8_0Block* blocks[T];
+      auto inputs_at = [&](int b, const Q8_0Block** blocks) FACET_INLINE_LAMBDA {
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) blocks[t] = x + std::ptrdiff_t{t} * row_blocks + first + b;
-        add(blocks);
       };
       auto add_two = [&](int b) FACET_INLINE_LAMBDA {
-        with_inputs(b, [&](const Q8_0Block* const* blocks)
-                           FACET_INLINE_LAMBDA { TwoBlocks<Block>::template add<T>(rows, b, blocks, inputs, sums); });
+        const Q8_0Block* blocks[T];
+        inputs_at(b, blocks);
+        TwoBlocks<Block>::template add<T>(rows, b, blocks, inputs, sums);
       };
       // Before pair 0 and 1 of the blocks from b on.
       auto ask = [&](int b, int pair) FACET_INLINE_LAMBDA {
@@ -198,10 +203,11 @@ void matvec_blocks_of(float* y, std::ptrdiff_t y_stride, const Q8_0Block* x, con
           add_two(b + 2 * pair);
         }
       for (; b + 2 <= n_blocks; b += 2) add_two(b);
-      if (b < n_blocks)
-        with_inputs(b, [&](const Q8_0Block* const* blocks) FACET_INLINE_LAMBDA {
-          add_block<Block, T>(rows, b, scales_of_8(rows, b), blocks, inputs, sums);
-        });
+      if (b < n_blocks) {
+        const Q8_0Block* blocks[T];
+        inputs_at(b, blocks);
+        add_block<Block, T>(rows, b, scales_of_8(rows, b), blocks, inputs, sums);
+      }
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) store_results(y + t * y_stride, sums[t], group);
     }

@@ -158,15 +158,12 @@ FACET_INLINE I pairs_of_codes(const void* a, const void* b) {
                 w = _mm_loadu_si128(static_cast<const __m128i*>(b));
   return _mm256_cvtepi8_epi16(kHalf == 0 ? _mm_unpacklo_epi8(v, w) : _mm_unpackhi_epi8(v, w));
 }
-// Adds unit * the sums of those pairs to the values that they belong to, of kWords at p.
-template <int kHalf>
-FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
-  p += kHalf * kLanes;
-  store(p, mul_add(_mm256_cvtepi32_ps(sums), unit, load(p)));
-}
-FACET_INLINE void add_sums_of_pairs(float* p, I half_0, I half_1, F unit) {
-  add_pair_sums<0>(p, half_0, unit);
-  add_pair_sums<1>(p, half_1, unit);
+// Adds unit * the sums of the pairs of those halves to the values that they belong to, of kWords at p.
+template <int... kHalf>
+FACET_INLINE void add_pair_sums(float* p, const I* sums, F unit) {
+  auto add_half = [&](float* to)
+                      FACET_INLINE_LAMBDA { store(to, mul_add(_mm256_cvtepi32_ps(*sums++), unit, load(to))); };
+  (add_half(p + kHalf * kLanes), ...);
 }
 
 constexpr int kFloatTokens = 3;  // 4 rows x 3 tokens: 12 sums, 3 tokens' loads and a row fill the 16 registers

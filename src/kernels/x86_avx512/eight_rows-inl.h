@@ -49,14 +49,8 @@ struct TwoBlocks<BlockQ4_0> {
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) halves[half][t] = _mm512_madd_epi16(_mm512_packs_epi32(dots[0][t], dots[1][t]), ones);
     }
-    __m256i pairs[4];
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r)
-      pairs[r] = _mm256_unpacklo_epi16(_mm512_castsi512_si256(two[2 * r]), _mm512_castsi512_si256(two[2 * r + 1]));
-    const __m256i rows_0123 = _mm256_unpacklo_epi32(pairs[0], pairs[1]);
-    const __m256i rows_4567 = _mm256_unpacklo_epi32(pairs[2], pairs[3]);
-    const F scales = _mm512_cvtph_ps(_mm256_blend_epi32(_mm256_unpacklo_epi64(rows_0123, rows_4567),
-                                                        _mm256_unpackhi_epi64(rows_0123, rows_4567), 0xf0));
+    const F scales = _mm512_cvtph_ps(
+        BlockQ4_0::scales_of_two([&](int r) FACET_INLINE_LAMBDA { return _mm512_castsi512_si256(two[r]); }));
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) {
       const F dots = to_float(_mm512_madd_epi16(_mm512_packs_epi32(halves[0][t], halves[1][t]), ones));

@@ -154,18 +154,11 @@ FACET_INLINE I pairs_of_codes(const void* a, const void* b) {
   const __m256i w = _mm256_loadu_si256(static_cast<const __m256i*>(b));
   return _mm512_cvtepi8_epi16(kHalf == 0 ? _mm256_unpacklo_epi8(v, w) : _mm256_unpackhi_epi8(v, w));
 }
-template <int kHalf>
-FACET_INLINE void add_pair_sums(float* p, I sums, F unit) {
-  const F v = _mm512_cvtepi32_ps(sums);
-  const __m256 eights[2] = {low_half(v), high_half(v)}, factor = low_half(unit);
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i, p += 16)
-    _mm256_storeu_ps(p + 8 * kHalf, _mm256_fmadd_ps(eights[i], factor, _mm256_loadu_ps(p + 8 * kHalf)));
-}
-
-FACET_INLINE void add_sums_of_pairs(float* p, I half_0, I half_1, F unit) {
-  const I first = _mm512_inserti64x4(half_0, _mm512_castsi512_si256(half_1), 1);
-  const I second = _mm512_permutex2var_epi64(half_0, _mm512_setr_epi64(4, 5, 6, 7, 12, 13, 14, 15), half_1);
+template <int... kHalf>
+FACET_INLINE void add_pair_sums(float* p, const I* sums, F unit) {
+  static_assert(sizeof...(kHalf) == 2);  // there are registers for both
+  const I first = _mm512_inserti64x4(sums[0], _mm512_castsi512_si256(sums[1]), 1);
+  const I second = _mm512_permutex2var_epi64(sums[0], _mm512_setr_epi64(4, 5, 6, 7, 12, 13, 14, 15), sums[1]);
   store(p, mul_add(to_float(first), unit, load(p)));
   store(p + kLanes, mul_add(to_float(second), unit, load(p + kLanes)));
 }
